@@ -1,0 +1,1 @@
+"""Backends: each translates an Intent for one subsystem of a node, and decides nothing else."""

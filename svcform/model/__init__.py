@@ -1,0 +1,1 @@
+"""What the user described: frozen values, no I/O."""

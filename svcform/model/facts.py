@@ -1,0 +1,58 @@
+"""Facts: what one node is, as it was read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from svcform.model.net import Family
+
+
+def _empty() -> Mapping[str, str]:
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InterfaceAddress:
+    """An address of an interface, canonical, with the length of its prefix."""
+
+    interface: str
+    address: str
+    prefix_length: int
+    scope: str = "global"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What one node is.
+
+    ``tools`` maps a tool's name (``iptables-nft``, ``conntrack``) to its version text; a tool that
+    is not on the node is not in it.  ``sysctls`` maps dotted names to values, for those that a
+    backend asked for and the kernel has.  ``default_source`` is the source address of the default
+    route, for each family that has one.  ``forward_policy`` says what becomes of a packet that no
+    rule of iptables' FORWARD chain decides: ACCEPT or DROP.
+    ``modules`` are those loaded or built in.  ``units`` are the active units among those that
+    reload packet filters (``firewalld`` …).
+    """
+
+    hostname: str = ""
+    machine_id: str = ""
+    boot_id: str = ""
+    kernel: str = ""
+    architecture: str = ""
+    os_release: Mapping[str, str] = field(default_factory=_empty)
+    tools: Mapping[str, str] = field(default_factory=_empty)
+    sysctls: Mapping[str, str] = field(default_factory=_empty)
+    addresses: tuple[InterfaceAddress, ...] = ()
+    routes: tuple[str, ...] = ()
+    default_source: Mapping[Family, str] = field(default_factory=lambda: MappingProxyType({}))
+    modules: frozenset[str] = frozenset()
+    units: frozenset[str] = frozenset()
+    forward_policy: Mapping[Family, str] = field(default_factory=lambda: MappingProxyType({}))
+    ssh_peer: str = ""
+    sshd_ports: tuple[int, ...] = ()
+
+    def has_address(self, address: str) -> bool:
+        """Whether an interface of the node has this canonical address."""
+        return any(a.address == address for a in self.addresses)

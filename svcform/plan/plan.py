@@ -1,0 +1,80 @@
+"""A plan: for each node what changes, the bytes that do it, and what binds them to the node.
+
+Deterministic: nothing in it says who or when; that belongs in receipts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from svcform.diagnostics import Diagnostic
+from svcform.plan.diff import Change
+from svcform.plan.services import ServiceChange, ServiceRow
+from svcform.program.program import Checkpoint, Program
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeBinding:
+    """What binds a plan to a machine; credentials never enter it."""
+
+    connection: str
+    address: str
+    port: int
+    host_key: str
+    machine_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """Why a node has no plan: ``reason`` is the stable word of a NodeError."""
+
+    reason: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodePlan:
+    """The plan of one node.
+
+    With ``problem`` set nothing else is: the node couldn't be read, or is refused.
+    ``changes`` come from all backends.  ``services`` is the table of after the apply.
+    ``drift`` are the addresses of changes that no ServiceChange explains: somebody else's doing,
+    or a repair.  ``layout`` is the layout version found on the node, 0 for none.
+    """
+
+    node: str
+    plays: tuple[int, ...] = ()
+    binding: NodeBinding | None = None
+    changes: tuple[Change, ...] = ()
+    service_changes: tuple[ServiceChange, ...] = ()
+    services: tuple[ServiceRow, ...] = field(default=(), repr=False)
+    program: Program = field(default_factory=Program, repr=False)
+    checkpoints: tuple[Checkpoint, ...] = field(default=(), repr=False)
+    diagnostics: tuple[Diagnostic, ...] = ()
+    absent: bool = False
+    layout: int = 0
+    problem: Problem | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do on this node."""
+        return self.problem is None and not self.changes and not self.service_changes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All nodes of one run, in the order in which they are applied.
+
+    ``batches`` are the rolling batches, as names of nodes, from ``serial``.
+    """
+
+    project_id: str
+    nodes: tuple[NodePlan, ...]
+    batches: tuple[tuple[str, ...], ...] = ()
+    max_fail_percentage: float | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no node has anything to do (a node with a problem is not empty)."""
+        return all(node.is_empty for node in self.nodes)

@@ -1,0 +1,1 @@
+"""Programs, and the runner that carries them out on a node."""

@@ -1,0 +1,79 @@
+"""The exact bytes to run on a node, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Phase(IntEnum):
+    """When a step runs: make before break, across backends (smallest first)."""
+
+    HOST = 10
+    """Host settings, new addresses."""
+    MAKE = 20
+    """New objects that nothing refers to yet."""
+    SWITCH = 30
+    """The change of what traffic sees."""
+    BREAK = 40
+    """The removal of what nothing refers to any more."""
+    UNHOST = 50
+    """Host settings that go."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One command on the node.
+
+    ``command`` is an argument vector, run by the runner with ``stdin`` as its standard input.
+    ``rehearsal`` is the same with the tool's own dry run (``iptables-restore --test``), or empty
+    where there is none; it gets the same ``stdin``.  All rehearsals pass before the first command.
+    ``summary`` is one line for people and for the journal.
+    """
+
+    backend: str
+    phase: Phase
+    summary: str
+    command: tuple[str, ...]
+    stdin: bytes = b""
+    rehearsal: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fingerprint:
+    """What must not have moved on the node between plan and apply.
+
+    ``script`` is constant sh of the backend's own (no text from a manifest in it), run on the node
+    under the node's lock with ``operands`` as its standard input (names of the objects that the
+    plan changes, those they refer to, and the hooks, one a line); what it prints must be
+    ``expected``, byte for byte.  ``expected`` is computed from the same reading as the plan.
+    """
+
+    backend: str
+    script: str
+    operands: bytes
+    expected: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """How a node keeps, and puts back, all that a backend owns there.
+
+    Both are constant sh that a backend ships; ``$1`` is a directory of the backend's own in
+    svcform's state folder.  ``save`` writes the live state into it; ``restore`` makes the live
+    state equal to what is in it, whatever the live state is by then.  Both exit non-zero on failure
+    and both must do nothing, successfully, on a node without the backend's tools and objects.
+    """
+
+    backend: str
+    save: str
+    restore: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """The steps, in the order they run, and the steps that undo them."""
+
+    steps: tuple[Step, ...] = ()
+    undo: tuple[Step, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()

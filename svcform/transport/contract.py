@@ -1,0 +1,58 @@
+"""What a transport is: one exec at a time, bytes in, bytes out.
+
+Raises, from :mod:`svcform.errors`: ``Unreachable``, ``HostKeyMismatch``, ``AuthenticationFailed``,
+``BecomeFailed``.  A command that ran and failed is no exception: its exit code is in the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecResult:
+    """What a command left: exit code (negative: killed by that signal), both streams whole."""
+
+    code: int
+    stdout: bytes = field(repr=False, default=b"")
+    stderr: bytes = field(repr=False, default=b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """What binds a plan to the machine as reached: where, and by which host key.
+
+    ``host_key`` is ``ssh-ed25519 SHA256:…``, or empty for the local connection.
+    """
+
+    address: str
+    port: int
+    host_key: str = ""
+
+
+class Session(Protocol):
+    """An open connection to one node; use it as a context manager."""
+
+    @property
+    def binding(self) -> Binding:
+        """Where this session leads."""
+        ...
+
+    def exec(self, script: str, *, stdin: bytes = b"", timeout: float = 120.0) -> ExecResult:
+        """Run ``sh -c script`` on the node, as root where the node's connection says become.
+
+        ``stdin`` is the script's standard input.  Both streams are drained together.
+        Raises ``Unreachable`` on a lost connection or after ``timeout`` seconds.
+        """
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
