@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from svcform.diagnostics import Diagnostic
 from svcform.plan.diff import Change
 from svcform.plan.services import ServiceChange, ServiceRow
+from svcform.plan.snapshot import ObjectAddress
 from svcform.program.program import Checkpoint, Program
 
 
@@ -51,6 +52,7 @@ class NodePlan:
     services: tuple[ServiceRow, ...] = field(default=(), repr=False)
     program: Program = field(default_factory=Program, repr=False)
     checkpoints: tuple[Checkpoint, ...] = field(default=(), repr=False)
+    drift: tuple[ObjectAddress, ...] = ()
     diagnostics: tuple[Diagnostic, ...] = ()
     absent: bool = False
     layout: int = 0

@@ -1,0 +1,146 @@
+"""What a plan changes in meaning: one item for each thing that a person would name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from svcform.plan.diff import Action, Change
+from svcform.plan.plan import NodePlan
+from svcform.plan.services import ServiceChange, ServiceRow
+from svcform.views.text import clean, plural, shorten
+
+_NO_ENDPOINT = "no endpoint"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Item:
+    """One line of a plan; ``key`` tells the same thing on two nodes apart from another thing."""
+
+    rank: int
+    key: tuple[str, ...]
+    action: str
+    title: str
+    text: str
+
+
+def items(node: NodePlan) -> tuple[Item, ...]:
+    """Host settings first, then Services by name, then repairs."""
+    drift = set(node.drift)
+    host = [_host_item(c) for c in node.changes if c.address.backend == "host"]
+    services = [service_item(change) for change in node.service_changes]
+    repairs = [
+        _repair_item(c) for c in node.changes if c.address in drift and c.address.backend != "host"
+    ]
+    found = sorted([*host, *services, *repairs])
+    if not found and node.changes:
+        found = _silent_items(node)
+    return tuple(found)
+
+
+def service_item(change: ServiceChange) -> Item:
+    """One row of the Services' table: what it gains, loses, or that it comes or goes."""
+    row = change.after or change.before
+    if row is None:
+        message = "a change needs a row before or after"
+        raise ValueError(message)
+    title = f"{row.name} {row.protocol}" + (" (IPv6)" if row.family == "IPv6" else "")
+    if change.before is None:
+        action, text = "+", _whole(row)
+    elif change.after is None:
+        action, text = "-", ", ".join(row.frontends)
+    else:
+        action, text = "~", "; ".join(differences(change.before, change.after))
+    return Item(1, (row.name, row.protocol, row.family), action, clean(title), clean(text))
+
+
+def _whole(row: ServiceRow) -> str:
+    count = len(row.endpoints)
+    target = plural(count, "endpoint") if count else _NO_ENDPOINT
+    notes = f"  ({', '.join(row.notes)})" if row.notes else ""
+    return f"{', '.join(row.frontends) or 'nothing'} -> {target}{notes}"
+
+
+def differences(before: ServiceRow, after: ServiceRow) -> list[str]:
+    """What a user of the Service would notice, in short phrases."""
+    found = _frontend_differences(before, after)
+    lost = [e for e in before.endpoints if e not in set(after.endpoints)]
+    gained = [e for e in after.endpoints if e not in set(before.endpoints)]
+    if gained:
+        found.append(f"gains {shorten(gained)}")
+    if lost:
+        found.append(f"loses {shorten(lost)}")
+    if lost and not after.endpoints:
+        found.append("no endpoint is left")
+    new_notes = [n for n in after.notes if n not in before.notes]
+    old_notes = [n for n in before.notes if n not in after.notes]
+    found += [f"now {note}" for note in new_notes]
+    found += [f"no longer {note}" for note in old_notes]
+    return found or ["no change in meaning"]
+
+
+def renumbered(before: ServiceRow, after: ServiceRow) -> list[tuple[str, str]]:
+    """Frontends of one kind that have another address or port now: pairs of texts."""
+    old = [f for f in before.frontends if f not in after.frontends]
+    new = [f for f in after.frontends if f not in before.frontends]
+    return [
+        (a, b)
+        for a in old
+        for b in new
+        if a.partition(" ")[0] == b.partition(" ")[0]
+        and sum(x.partition(" ")[0] == a.partition(" ")[0] for x in old) == 1
+        and sum(x.partition(" ")[0] == b.partition(" ")[0] for x in new) == 1
+    ]
+
+
+def _frontend_differences(before: ServiceRow, after: ServiceRow) -> list[str]:
+    moved = renumbered(before, after)
+    gone = {a for a, _ in moved}
+    come = {b for _, b in moved}
+    found = [f"renumbered {a} -> {b.partition(' ')[2]}" for a, b in moved]
+    opened = [f for f in after.frontends if f not in before.frontends and f not in come]
+    closed = [f for f in before.frontends if f not in after.frontends and f not in gone]
+    if opened:
+        found.append(f"opens {', '.join(opened)}")
+    if closed:
+        found.append(f"closes {', '.join(closed)}")
+    return found
+
+
+_SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
+
+
+def _host_item(change: Change) -> Item:
+    title = " ".join(change.address.path)
+    before = ", ".join(change.before.lines()) if change.before else ""
+    after = ", ".join(change.after.lines()) if change.after else ""
+    text = f"{before} -> {after}" if before and after else (after or before)
+    return Item(0, tuple(change.address.path), _SIGNS[change.action], clean(title), clean(text))
+
+
+_REPAIRS = {
+    Action.CREATE: "is missing on the node: put back",
+    Action.UPDATE: "was changed by somebody else: put back",
+    Action.DELETE: "does not belong here: removed",
+}
+
+
+def _repair_item(change: Change) -> Item:
+    title = str(change.address)
+    text = _REPAIRS[change.action]
+    return Item(2, tuple(change.address.path), _SIGNS[change.action], clean(title), text)
+
+
+def _silent_items(node: NodePlan) -> list[Item]:
+    """Objects change and no Service does: another layout, or settings that Services don't show."""
+    backends = sorted({change.address.backend for change in node.changes})
+    return [
+        Item(
+            3,
+            (backend,),
+            "~",
+            clean(backend),
+            f"{plural(count, 'object')} rewritten, no change in meaning",
+        )
+        for backend in backends
+        for count in [sum(c.address.backend == backend for c in node.changes)]
+    ]
