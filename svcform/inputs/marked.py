@@ -1,0 +1,196 @@
+"""Small YAML and JSON files with the place of every value: inventories, variables, playbooks.
+
+Plain scalars are read as YAML 1.1, because Ansible reads them so (PyYAML): ``yes`` is a boolean.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from svcform.diagnostics import Diagnostic, Location, Origin, Severity
+from svcform.inputs.vault import VaultText
+
+Path = Sequence[str | int]
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    # libyaml's parser is 8 times faster, where PyYAML was built with it.
+
+    def __init__(self, text: str, file: str) -> None:
+        super().__init__(text)
+        self.file = file
+        self.duplicates: list[Diagnostic] = []
+        self._checked: set[int] = set()
+
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        if id(node) not in self._checked:
+            self._checked.add(id(node))
+            self._find_duplicates(node)
+        super().flatten_mapping(node)
+
+    def _find_duplicates(self, node: yaml.MappingNode) -> None:
+        seen: dict[tuple[str, str], yaml.Mark] = {}
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
+            first = seen.setdefault((key.tag, key.value), key.start_mark)
+            if first is not key.start_mark:
+                self.duplicates.append(
+                    Diagnostic(
+                        "SVC102",
+                        Severity.ERROR,
+                        "A key is there twice",
+                        f"The key {key.value!r} already stands in line {first.line + 1}; "
+                        "one of the two would be lost. Remove one.",
+                        _location(self.file, key.start_mark),
+                    )
+                )
+
+
+def _vault(loader: _Loader, node: yaml.ScalarNode) -> VaultText:
+    return VaultText(str(loader.construct_scalar(node)))
+
+
+def _plain(loader: _Loader, node: yaml.Node) -> object:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    if isinstance(node, yaml.SequenceNode):
+        return loader.construct_sequence(node, deep=True)
+    return loader.construct_scalar(node)
+
+
+_Loader.add_constructor("!vault", _vault)
+_Loader.add_constructor("!vault-encrypted", _vault)
+_Loader.add_constructor("!unsafe", _plain)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedDocument:
+    """A file's single document: its plain ``value``, and where each part of it stands.
+
+    ``text`` is kept so that a JSON file is composed with marks only if somebody asks for a place.
+    """
+
+    file: str
+    value: Any
+    text: str = field(default="", repr=False)
+    root: yaml.Node | None = field(default=None, repr=False)
+
+    def origin(self, *path: str | int) -> Origin:
+        """The origin of the value at ``path``."""
+        return Origin(self.file, 0, path)
+
+    def location(self, *path: str | int, key: bool = False) -> Location:
+        """Where the value at ``path`` stands, or with ``key`` its key.
+
+        For a path that is not there, the nearest value around it.
+        """
+        node = self.root
+        if node is None and self.text:
+            try:
+                node = yaml.compose(self.text, Loader=yaml.SafeLoader)
+            except yaml.YAMLError:
+                node = None
+        return locate(self.file, node, path, key=key)
+
+
+def locate(file: str, node: yaml.Node | None, path: Path, *, key: bool = False) -> Location:
+    """Where in the composed document ``node`` the value at ``path`` stands (or its key)."""
+    if node is None:
+        return Location(file)
+    here = node
+    for number, step in enumerate(path):
+        found = _child(here, step)
+        if found is None:
+            break
+        key_node, value_node = found
+        last = number == len(path) - 1
+        here = key_node if key and last and key_node is not None else value_node
+    return _location(file, here.start_mark)
+
+
+def read_marked(text: str, file: str) -> tuple[MarkedDocument | None, list[Diagnostic]]:
+    """Read one document; no document (an empty file) has the value None.
+
+    Gives None and errors where the text is not YAML, has a second document, or a tag that nobody
+    knows; a duplicate key is an error beside the document.
+    """
+    if text.lstrip()[:1] == "{":
+        quick = _read_json(text, file)
+        if quick is not None:
+            return quick, []
+    try:
+        loader = _Loader(text, file)
+        try:
+            root = loader.get_single_node()
+            value = None if root is None else loader.construct_document(root)
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        return None, [_syntax_error(error, file)]
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        detail = f"The file can't be read as YAML: {_sentence(str(error))}"
+        return None, [_problem(detail, Location(file))]
+    return MarkedDocument(file=file, value=value, root=root), loader.duplicates
+
+
+def _read_json(text: str, file: str) -> MarkedDocument | None:
+    # JSON that is not plain (comments, duplicate keys, a syntax error) takes the slow path, which
+    # knows the places.
+    try:
+        value = json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        return None
+    return MarkedDocument(file=file, value=value, text=text)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> object:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("duplicate key")
+    if "__ansible_vault" in made:
+        return VaultText(str(made["__ansible_vault"]))
+    if "__ansible_unsafe" in made:
+        return made["__ansible_unsafe"]
+    return made
+
+
+def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        # Values merged by `<<` stand in front of the mapping's own, which win.
+        for key, value in reversed(node.value):
+            if isinstance(key, yaml.ScalarNode) and _same(key, step):
+                return key, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        return None, node.value[step]
+    return None
+
+
+def _same(key: yaml.ScalarNode, step: Hashable) -> bool:
+    return bool(key.value == str(step))
+
+
+def _location(file: str, mark: yaml.Mark) -> Location:
+    return Location(file, mark.line + 1, mark.column + 1)
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if text.endswith(".") else f"{text}."
+
+
+def _problem(detail: str, where: Location) -> Diagnostic:
+    return Diagnostic("SVC101", Severity.ERROR, "The file is not valid YAML", detail, where)
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, file: str) -> Diagnostic:
+    mark = error.problem_mark or error.context_mark
+    context = f" {error.context}" if error.context else ""
+    where = _location(file, mark) if mark else Location(file)
+    problem = f"{error.problem or 'it is not understood'}{context}"
+    return _problem(f"The file can't be read as YAML: {_sentence(problem)}", where)
