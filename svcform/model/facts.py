@@ -32,7 +32,9 @@ class Facts:
     backend asked for and the kernel has.  ``default_source`` is the source address of the default
     route, for each family that has one.  ``forward_policy`` says what becomes of a packet that no
     rule of iptables' FORWARD chain decides: ACCEPT or DROP.
-    ``modules`` are those loaded or built in.  ``units`` are the active units among those that
+    ``modules`` are those loaded or built in, ``loadable`` those that ``modprobe`` would find, of
+    those that a backend asked for; ``module_parameters`` maps ``module.parameter`` to its value.
+    ``bridges`` are the interfaces that are bridges.  ``units`` are the active units among those that
     reload packet filters (``firewalld`` …).
     """
 
@@ -48,6 +50,9 @@ class Facts:
     routes: tuple[str, ...] = ()
     default_source: Mapping[Family, str] = field(default_factory=lambda: MappingProxyType({}))
     modules: frozenset[str] = frozenset()
+    loadable: frozenset[str] = frozenset()
+    module_parameters: Mapping[str, str] = field(default_factory=_empty)
+    bridges: frozenset[str] = frozenset()
     units: frozenset[str] = frozenset()
     forward_policy: Mapping[Family, str] = field(default_factory=lambda: MappingProxyType({}))
     ssh_peer: str = ""

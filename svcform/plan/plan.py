@@ -41,7 +41,9 @@ class NodePlan:
     With ``problem`` set nothing else is: the node couldn't be read, or is refused.
     ``changes`` come from all backends.  ``services`` is the table of after the apply.
     ``drift`` are the addresses of changes that no ServiceChange explains: somebody else's doing,
-    or a repair.  ``layout`` is the layout version found on the node, 0 for none.
+    or a repair.  ``layout`` and ``project`` are what was found on the node, 0 and empty for none.
+    ``before`` and ``after`` are digests of all that is svcform's there, for the receipt.
+    ``locked_by`` describes who held the node's lock while it was read, or is empty.
     """
 
     node: str
@@ -56,6 +58,10 @@ class NodePlan:
     diagnostics: tuple[Diagnostic, ...] = ()
     absent: bool = False
     layout: int = 0
+    project: str = ""
+    before: str = ""
+    after: str = ""
+    locked_by: str = ""
     problem: Problem | None = None
 
     @property
@@ -65,16 +71,28 @@ class NodePlan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """All nodes of one run, in the order in which they are applied.
+class Batch:
+    """Nodes that are applied together, from a play's ``serial``.
 
-    ``batches`` are the rolling batches, as names of nodes, from ``serial``.
+    The run stops after it where more than ``max_fail_percentage`` of its nodes failed (None: where
+    all of them did), as Ansible has it.
+    """
+
+    nodes: tuple[str, ...]
+    max_fail_percentage: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All nodes of one run, in the order in which they are applied, and in rolling batches.
+
+    ``refusals`` are guards that spoke up (SVC50x): with one of them the plan can't be applied.
     """
 
     project_id: str
     nodes: tuple[NodePlan, ...]
-    batches: tuple[tuple[str, ...], ...] = ()
-    max_fail_percentage: float | None = None
+    batches: tuple[Batch, ...] = ()
+    refusals: tuple[Diagnostic, ...] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -1,0 +1,65 @@
+"""The exit code of a run: the first row of the design's table that applies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import IntEnum
+
+from svcform.engine.outcome import Outcome, Result
+from svcform.plan.plan import Plan
+
+
+class ExitCode(IntEnum):
+    """What the exit codes mean; documented in ``docs/exit-codes.md``."""
+
+    OK = 0
+    ERROR = 1
+    CHANGES = 2
+    STALE = 3
+    UNREADABLE = 4
+    ROLLED_BACK = 5
+    LOCKED = 6
+    REFUSED = 7
+    PARTIAL = 8
+    INTERRUPTED = 130
+
+
+def of_plan(plan: Plan, *, detailed: bool = False) -> ExitCode:
+    """The exit code of ``plan``; ``detailed`` is ``--detailed-exitcode``."""
+    problems = {node.problem.reason for node in plan.nodes if node.problem}
+    if plan.refusals or "ownership" in problems:
+        return ExitCode.REFUSED
+    if "input" in problems:
+        return ExitCode.ERROR
+    if problems:
+        return ExitCode.UNREADABLE
+    if detailed and not plan.is_empty:
+        return ExitCode.CHANGES
+    return ExitCode.OK
+
+
+_BY_RESULT = (
+    (ExitCode.ROLLED_BACK, frozenset({Result.ROLLED_BACK, Result.CHANGED})),
+    (ExitCode.REFUSED, frozenset({Result.REFUSED})),
+    (ExitCode.LOCKED, frozenset({Result.LOCKED})),
+    (ExitCode.STALE, frozenset({Result.STALE})),
+    (ExitCode.UNREADABLE, frozenset({Result.UNREACHABLE})),
+)
+
+
+def of_apply(outcomes: Mapping[str, Outcome], *, interrupted: bool = False) -> ExitCode:
+    """The exit code of ``apply`` and ``destroy``.
+
+    A node that has nothing to do counts for neither side of "some changed and some did not".
+    """
+    if interrupted:
+        return ExitCode.INTERRUPTED
+    results = {outcome.result for outcome in outcomes.values()}
+    changed = results & {Result.APPLIED, Result.CHANGED}
+    failed = any(outcome.failed for outcome in outcomes.values())
+    if changed and failed and len(results) > 1:
+        return ExitCode.PARTIAL
+    for code, members in _BY_RESULT:
+        if results & members:
+            return code
+    return ExitCode.ERROR if failed else ExitCode.OK
