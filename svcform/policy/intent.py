@@ -13,7 +13,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from svcform.model.net import Family, Protocol
-from svcform.model.service import NamespacedName
+from svcform.model.service import NamespacedName, TrafficPolicy
 from svcform.model.settings import Settings
 
 
@@ -116,6 +116,7 @@ class PortIntent:
     """One port of one Service in one family, with its frontends.
 
     ``endpoints`` are all destinations that any frontend can reach, sorted and without duplicates.
+    The two policies are already in the routes; they are here for people.
     """
 
     service: NamespacedName
@@ -124,6 +125,8 @@ class PortIntent:
     family: Family
     frontends: tuple[Frontend, ...]
     endpoints: tuple[Destination, ...]
+    internal_policy: TrafficPolicy = TrafficPolicy.CLUSTER
+    external_policy: TrafficPolicy = TrafficPolicy.CLUSTER
 
     @property
     def name(self) -> str:
@@ -149,6 +152,8 @@ class Intent:
     ``hairpin`` are the endpoint addresses from which a packet can come back to itself through
     this node: those are masqueraded if source and destination are the same.
     ``health_check_node_ports`` are accepted in INPUT (TCP).
+    ``connection_host`` is how the node is reached, a name or an address; with the facts,
+    :func:`svcform.policy.node_addresses.resolve` makes the node's addresses of it.
     With ``wanted`` False nothing of svcform's should be on the node.
     """
 
@@ -159,4 +164,5 @@ class Intent:
     cluster_ips: tuple[str, ...]
     hairpin: tuple[str, ...]
     health_check_node_ports: tuple[int, ...]
+    connection_host: str = ""
     wanted: bool = True

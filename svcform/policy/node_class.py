@@ -1,0 +1,115 @@
+"""What nodes of a class share, computed once, and what is each node's own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from svcform.model.endpoint import ServiceEndpoints
+from svcform.model.node import Node
+from svcform.model.service import NamespacedName, Service
+from svcform.policy import services as rules
+from svcform.policy.endpoints import Viewpoint
+from svcform.policy.frontends import FamilyPort, family_ports, port_intent, sort_key
+from svcform.policy.hairpin import Placed, merge, place, reachable_here, unplaced_here
+from svcform.policy.intent import Intent, PortGroup, PortIntent
+from svcform.policy.routes import Traits
+
+_NOBODY = Viewpoint("", "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeClass:
+    """Nodes with the same Services and the same traits.
+
+    ``mentions`` says at which places of ``own_ports`` a node's name makes a difference; at the
+    others, the node is one of many.  ``strangers`` caches what those many do, zone by zone.
+    """
+
+    traits: Traits
+    common: PortGroup
+    own_ports: tuple[FamilyPort, ...]
+    mentions: Mapping[str, tuple[int, ...]]
+    zones: frozenset[str]
+    placed: Placed
+    cluster_ips: tuple[str, ...]
+    health_check_node_ports: tuple[int, ...]
+    strangers: dict[str, PortGroup] = field(default_factory=dict, compare=False)
+
+
+def prepare(
+    services: Sequence[Service],
+    endpoints: Mapping[NamespacedName, ServiceEndpoints],
+    traits: Traits,
+) -> NodeClass:
+    """Compute all that the nodes of a class share."""
+    forwarded = [service for service in services if rules.is_forwarded(service)]
+    ports = [
+        port for service in forwarded for port in family_ports(service, endpoints[service.key])
+    ]
+    ports.sort(key=sort_key)
+    common = tuple(port for port in ports if not port.depends_on_node)
+    own = tuple(port for port in ports if port.depends_on_node)
+    health = {rules.health_check_node_port(service) for service in forwarded} - {0}
+    return NodeClass(
+        traits=traits,
+        common=PortGroup(tuple(port_intent(port, _NOBODY, traits) for port in common)),
+        own_ports=own,
+        mentions=_mentions(own),
+        zones=frozenset(z for port in own for e in port.endpoints for z in e.zone_hints),
+        placed=place(common, own, traits.pod_families),
+        cluster_ips=tuple(sorted({ip for service in forwarded for ip in service.cluster_ips})),
+        health_check_node_ports=tuple(sorted(health)),
+    )
+
+
+def intent_for(node: Node, shared: NodeClass) -> Intent:
+    """The intent of one node of a class."""
+    name = node.settings.node_name or node.name
+    viewpoint = Viewpoint(name, node.settings.zone)
+    return Intent(
+        node_name=node.name,
+        settings=node.settings,
+        common=shared.common,
+        own=_own(viewpoint, shared),
+        cluster_ips=shared.cluster_ips,
+        hairpin=_hairpin(node, viewpoint, shared),
+        health_check_node_ports=shared.health_check_node_ports,
+        connection_host=node.connection.host,
+    )
+
+
+def _mentions(ports: Sequence[FamilyPort]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, dict[int, None]] = {}
+    for position, port in enumerate(ports):
+        for endpoint in port.endpoints:
+            for name in (endpoint.node, *endpoint.node_hints):
+                if name:
+                    found.setdefault(name, {})[position] = None
+    return {name: tuple(positions) for name, positions in found.items()}
+
+
+def _own(viewpoint: Viewpoint, shared: NodeClass) -> PortGroup:
+    zone = viewpoint.zone if viewpoint.zone in shared.zones else ""
+    base = shared.strangers.get(zone)
+    if base is None:
+        stranger = Viewpoint("", zone)
+        base = PortGroup(
+            tuple(port_intent(port, stranger, shared.traits) for port in shared.own_ports)
+        )
+        shared.strangers[zone] = base
+    positions = shared.mentions.get(viewpoint.node, ())
+    if not positions:
+        return base
+    ports: list[PortIntent] = list(base.ports)
+    for position in positions:
+        ports[position] = port_intent(shared.own_ports[position], viewpoint, shared.traits)
+    return PortGroup(tuple(ports))
+
+
+def _hairpin(node: Node, viewpoint: Viewpoint, shared: NodeClass) -> tuple[str, ...]:
+    found = unplaced_here(node, shared.placed)
+    found |= shared.placed.by_node.get(viewpoint.node, frozenset())
+    for position in shared.mentions.get(viewpoint.node, ()):
+        found |= reachable_here(shared.own_ports[position], viewpoint)
+    return merge(shared.placed, found)
