@@ -34,7 +34,7 @@ class Facts:
     rule of iptables' FORWARD chain decides: ACCEPT or DROP.
     ``modules`` are those loaded or built in, ``loadable`` those that ``modprobe`` would find, of
     those that a backend asked for; ``module_parameters`` maps ``module.parameter`` to its value.
-    ``bridges`` are the interfaces that are bridges.  ``units`` are the active units among those that
+    ``bridges`` are the interfaces that are bridges.  ``units`` are the active ones among those that
     reload packet filters (``firewalld`` …).
     """
 

@@ -46,7 +46,7 @@ def plan_json(
             "nodes": counts.nodes,
             "unplanned": counts.unplanned,
         },
-        "batches": [list(batch) for batch in plan.batches],
+        "batches": [list(batch.nodes) for batch in plan.batches],
         "nodes": [_node(node) for node in plan.nodes],
     }
     return findings_json("plan", diagnostics, body)
