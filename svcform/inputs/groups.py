@@ -33,7 +33,7 @@ class Layer:
 
 @dataclass(slots=True, eq=False)
 class Group:
-    """A group while the inventory is read; ``hosts``, ``children``, ``parents`` keep their order."""
+    """A group while the inventory is read; what it holds keeps its order."""
 
     name: str
     hosts: dict[str, None] = field(default_factory=dict)

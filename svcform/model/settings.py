@@ -19,11 +19,24 @@ class ProxyMode(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """A file that svcform brings to a node: its path on the controller, and its checksum."""
+
+    file: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a play or the inventory sets for one node; the table is in ``docs/settings.md``.
 
     Addresses and CIDRs are canonical text.  ``node_port_addresses`` is ``("primary",)``,
     ``("all",)`` or CIDRs.  ``node_ip`` is empty where the node's own facts decide.
+    ``management_flows`` are canonical: ``tcp://192.0.2.0/24 -> :22``.  ``load_balancer_pools`` maps
+    a pool's name to CIDRs and ranges (``192.0.2.10-192.0.2.20``).  ``coredns_downloads`` maps an
+    architecture (``amd64``) to what is brought along; empty means that ``coredns_binary`` is a path
+    or a name on the node.  ``dns_listen`` is empty for the node's own addresses,
+    ``dns_namespaces`` None for all, ``dns_external_zone`` empty for none.
     """
 
     proxy_mode: ProxyMode = ProxyMode.IPTABLES
@@ -46,3 +59,17 @@ class Settings:
     )
     cluster_domain: str = "cluster.local"
     dns: bool = False
+    coredns_binary: str = "coredns"
+    coredns_downloads: Mapping[str, Download] = field(default_factory=lambda: MappingProxyType({}))
+    dns_listen: tuple[str, ...] = ()
+    dns_ttl: int = 5
+    dns_ttl_wait: bool = False
+    dns_endpoint_names: str = "headless"
+    dns_endpoint_pod_names: bool = False
+    dns_pods: str = "disabled"
+    dns_namespaces: tuple[str, ...] | None = None
+    dns_ignore_empty_service: bool = False
+    dns_zonal: bool = False
+    dns_external_zone: str = ""
+    dns_forward: tuple[str, ...] = ()
+    dns_resolver: str = "none"
