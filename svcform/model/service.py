@@ -72,13 +72,8 @@ class Service:
     ``allocate_node_ports`` False) and ``ingress`` (``load_balancer_ip`` is the manifest's wish).
     ``cluster_ips`` is empty for headless and ExternalName Services.  ``source_ranges`` holds CIDRs
     with host bits cleared, subsumed ones dropped; empty means everybody.
-    ``affinity_seconds`` is None without ClientIP affinity.
-
-    Before allocation ``ip_families`` already has every family that the Service should get, and
-    ``cluster_ips`` the addresses that were given for the first of them.  ``allocate_node_ports``
-    is False where no nodePort may be allocated (``allocateLoadBalancerNodePorts: false``, or a
-    type that has none); ``load_balancer_ip`` is the address that was asked for, or empty;
-    a Service with a ``load_balancer_class`` is somebody else's to give an address to.
+    ``affinity_seconds`` is None without ClientIP affinity.  A Service with a
+    ``load_balancer_class`` is somebody else's to give an address to.
     """
 
     key: NamespacedName
@@ -99,8 +94,6 @@ class Service:
     health_check_node_port: int = 0
     external_name: str = ""
     publish_not_ready_addresses: bool = False
-    allocate_node_ports: bool = False
-    load_balancer_ip: str = ""
     load_balancer_class: str = ""
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
