@@ -36,6 +36,14 @@ class TrafficPolicy(Enum):
     LOCAL = "Local"
 
 
+class IPFamilyPolicy(Enum):
+    """``spec.ipFamilyPolicy`` (KEP-563)."""
+
+    SINGLE_STACK = "SingleStack"
+    PREFER_DUAL_STACK = "PreferDualStack"
+    REQUIRE_DUAL_STACK = "RequireDualStack"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePort:
     """One entry of ``spec.ports``; ``node_port`` 0 means none; ``name`` may be empty."""
@@ -57,8 +65,11 @@ class Ingress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
-    """A Service; all addresses are canonical text, and all that is allocated is filled in.
+    """A Service; all addresses are canonical text.
 
+    :func:`svcform.policy.allocate.allocate` fills in what the manifest leaves out:
+    ``cluster_ips``, ``ip_families``, node ports (not for a load balancer with
+    ``allocate_node_ports`` False) and ``ingress`` (``load_balancer_ip`` is the manifest's wish).
     ``cluster_ips`` is empty for headless and ExternalName Services.  ``source_ranges`` holds CIDRs
     with host bits cleared, subsumed ones dropped; empty means everybody.
     ``affinity_seconds`` is None without ClientIP affinity.  A Service with a
@@ -70,9 +81,12 @@ class Service:
     headless: bool = False
     cluster_ips: tuple[str, ...] = ()
     ip_families: tuple[Family, ...] = ()
+    ip_family_policy: IPFamilyPolicy | None = None
     ports: tuple[ServicePort, ...] = ()
     external_ips: tuple[str, ...] = ()
     ingress: tuple[Ingress, ...] = ()
+    load_balancer_ip: str = ""
+    allocate_node_ports: bool = True
     source_ranges: tuple[str, ...] = ()
     internal_traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
     external_traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
