@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from svcform.plan.plan import NodePlan, Plan, Problem
+from svcform.plan.plan import Plan, Problem
 from svcform.views.meaning import Item, items
 from svcform.views.rules import rule_lines
 

@@ -22,6 +22,7 @@ def plan_text(plan: Plan, digest: str, palette: Palette, *, rules: bool = False)
         lines += _class_lines(node_class, palette)
         lines.append("")
     text = joined(lines) + _caveats(plan, palette) + problems_text(plan, palette)
+    text += human_diagnostics(plan.refusals, palette, notices=True)
     return text + joined(_closing(plan, summary(plan, listed), digest, palette))
 
 
@@ -91,11 +92,13 @@ def _closing(plan: Plan, counts: Summary, digest: str, palette: Palette) -> list
         verb = "has" if counts.unplanned == 1 else "have"
         words = f"{plural(counts.unplanned, 'node')} {verb} no plan (see above)."
         lines.append(palette.paint(words, "red"))
+    if plan.refusals:
+        lines.append(palette.paint("This plan is refused as it stands (see above).", "red"))
     return [*lines, f"Digest: {digest}"]
 
 
 def count_line(counts: Summary) -> str:
-    """``Plan: 3 to add, 1 to change, 0 to remove on 3 nodes.``"""
+    """The counts as one line: ``Plan: 3 to add, 1 to change, 0 to remove on 3 nodes``."""
     return (
         f"Plan: {counts.add} to add, {counts.change} to change, {counts.remove} to remove "
         f"on {plural(counts.nodes, 'node')}."

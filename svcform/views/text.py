@@ -26,7 +26,7 @@ def clean(text: str) -> str:
     """``text`` with every character that a terminal would act on made visible.
 
     Control characters (escape sequences), format characters (bidirectional overrides) and lone
-    surrogates become ``\\xNN`` or ``\\uNNNN``; a line break becomes a space.
+    surrogates are shown as Python escapes them; a line break becomes a space.
     """
     if text.isascii() and text.isprintable():
         return text

@@ -1,0 +1,53 @@
+# Everything here works on a fresh clone; `make help` lists it.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+LAB_NODES ?= 3
+PYTEST_FLAGS ?= -n 2
+
+.PHONY: help demo test lint format lab lab-down bench clean
+
+help: ## list what there is to make
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(VENV)/.python: pyproject.toml .ci/python
+	@.ci/python $(VENV)
+	@touch $@
+
+$(VENV)/.packages-demo: .ci/packages | $(VENV)/.python
+	@.ci/packages demo
+	@touch $@
+
+$(VENV)/.packages-test: .ci/packages | $(VENV)/.python
+	@.ci/packages test
+	@touch $@
+
+demo: $(VENV)/.python $(VENV)/.packages-demo ## Services on a node of its own, from plan to destroy
+	@$(BIN)/svcform lab demo
+
+test: $(VENV)/.python $(VENV)/.packages-test lint ## lint, then all tests
+	$(BIN)/pytest $(PYTEST_FLAGS)
+
+lint: $(VENV)/.python ## ruff, mypy and import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.python ## let ruff mend what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+lab: $(VENV)/.python $(VENV)/.packages-test ## three nodes over SSH on this machine
+	$(BIN)/svcform lab up --nodes $(LAB_NODES)
+
+lab-down: $(VENV)/.python ## take the lab away
+	$(BIN)/svcform lab down
+
+bench: $(VENV)/.python $(VENV)/.packages-test ## measure, and print the tables of docs/benchmarks.md
+	$(BIN)/python -m tests.bench
+
+clean: ## remove what make made, except the lab
+	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

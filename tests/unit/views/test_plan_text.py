@@ -1,0 +1,146 @@
+"""A plan reads as what it means."""
+
+from __future__ import annotations
+
+from svcform.diagnostics import Diagnostic, Severity
+from svcform.views.plan_text import plan_text
+from svcform.views.text import Palette
+from tests.unit.views.plans import change, node, plan, problem, row
+
+
+def text(*nodes, rules=False, **options):
+    return plan_text(plan(*nodes, **options), "d1gest", Palette(), rules=rules)
+
+
+def test_a_new_service_shows_frontends_and_how_many_endpoints():
+    shown = text(node("edge-1", (None, row(endpoints=("a:1", "b:1", "c:1")))))
+
+    assert "+ default/web:http TCP  ClusterIP 10.96.0.17:80 -> 3 endpoints" in shown
+    assert "Plan: 1 to add, 0 to change, 0 to remove on 1 node.\nDigest: d1gest\n" in shown
+
+
+def test_a_lost_endpoint_is_named():
+    before = row("shop/cart:http", ("10.244.1.6:8080", "10.244.1.7:8080"))
+    after = row("shop/cart:http", ("10.244.1.6:8080",))
+
+    assert "~ shop/cart:http TCP  loses 10.244.1.7:8080\n" in text(node("n", (before, after)))
+
+
+def test_the_last_lost_endpoint_says_that_none_is_left():
+    shown = text(node("n", (row(), row(endpoints=()))))
+
+    assert "loses 10.244.1.5:80; no endpoint is left" in shown
+
+
+def test_a_moved_address_is_a_renumbering():
+    moved = row(frontends=("ClusterIP 10.96.0.99:80",))
+
+    assert "renumbered ClusterIP 10.96.0.17:80 -> 10.96.0.99:80" in text(node("n", (row(), moved)))
+
+
+def test_a_new_node_port_opens():
+    both = row(frontends=("ClusterIP 10.96.0.17:80", "NodePort :30080"))
+
+    assert "~ default/web:http TCP  opens NodePort :30080\n" in text(node("n", (row(), both)))
+    assert "closes NodePort :30080" in text(node("n", (both, row())))
+
+
+def test_notes_that_come_and_go_are_said():
+    sticky = row(notes=("affinity 10800s",))
+
+    assert "now affinity 10800s" in text(node("n", (row(), sticky)))
+    assert "no longer affinity 10800s" in text(node("n", (sticky, row())))
+
+
+def test_a_thousand_equal_nodes_are_shown_once():
+    nodes = [node(f"edge-{i:04}", (None, row())) for i in range(1000)]
+
+    shown = text(*nodes, node("odd", (row(), None)))
+
+    assert shown.count("+ default/web:http") == 1
+    assert "edge-0000, edge-0001, edge-0002, edge-0003 and 996 more (1000 nodes)" in shown
+    assert len(shown.splitlines()) < 12
+
+
+def test_one_service_on_many_nodes_counts_once():
+    nodes = [node(f"edge-{i}", (None, row())) for i in range(5)]
+
+    assert "Plan: 1 to add, 0 to change, 0 to remove on 5 nodes." in text(*nodes)
+
+
+def test_both_families_of_a_port_count_as_one():
+    six = row(family="IPv6", frontends=("ClusterIP [fd00::17]:80",))
+
+    shown = text(node("n", (None, row()), (None, six)))
+
+    assert "+ default/web:http TCP (IPv6)  ClusterIP [fd00::17]:80" in shown
+    assert "Plan: 1 to add" in shown
+
+
+def test_a_host_setting_shows_both_values_and_comes_first():
+    host = change("net.ipv4.ip_forward", ("0",), ("1",), backend="host")
+
+    lines = text(node("n", (None, row()), changes=(host,))).splitlines()
+
+    assert lines[1].split() == ["~", "net.ipv4.ip_forward", "0", "->", "1"]
+
+
+def test_drift_is_told_from_changes():
+    broken = change("nat SVCFORM-X", ("-A a",), ("-A b",))
+    gone = change("nat SVCFORM-Y", None, ("-A c",))
+
+    shown = text(node("n", changes=(broken, gone), drift=(broken.address, gone.address)))
+
+    assert "~ iptables nat SVCFORM-X  was changed by somebody else: put back" in shown
+    assert "+ iptables nat SVCFORM-Y  is missing on the node: put back" in shown
+
+
+def test_objects_that_change_without_a_service_say_so():
+    shown = text(node("n", changes=(change("nat X", ("-A a",), ("-A b",)),)))
+
+    assert "~ iptables  1 object rewritten, no change in meaning" in shown
+
+
+def test_rules_are_shown_only_on_request():
+    changed = change("nat SVCFORM-X", ("-A old", "-A same"), ("-A new", "-A same"))
+    of_node = node("n", (row(), row(endpoints=())), changes=(changed,))
+
+    assert "-A old" not in text(of_node)
+    shown = text(of_node, rules=True)
+    assert "    - -A old\n" in shown
+    assert "    + -A new\n" in shown
+
+
+def test_no_changes_is_said_in_as_many_words():
+    assert text(node("a"), node("b")).startswith("No changes. 2 nodes are as described.\n")
+
+
+def test_a_node_without_a_plan_speaks_in_its_own_words():
+    shown = text(node("a", (None, row())), problem("edge-2"))
+
+    assert "edge-2: no plan\n    edge-2 does not answer.\n    Start it.\n" in shown
+    assert "1 node has no plan (see above)." in shown
+
+
+def test_refusals_are_part_of_the_plan():
+    refusal = Diagnostic("SVC501", Severity.ERROR, "too much goes", "30 % of the Services go.")
+
+    shown = text(node("a", (row(), None)), refusals=(refusal,))
+
+    assert "error SVC501 too much goes\n    30 % of the Services go.\n" in shown
+    assert "This plan is refused as it stands" in shown
+
+
+def test_hostile_names_reach_the_terminal_harmless():
+    evil = row("default/\x1b[31mweb", endpoints=("\x07:1",))
+
+    shown = text(node("n\x1b]0;x\x07", (None, evil), (row("a/b", ("x:1",)), evil)))
+
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+
+
+def test_colour_marks_the_signs():
+    shown = plan_text(plan(node("n", (None, row()))), "d", Palette(colour=True))
+
+    assert "\x1b[32m+\x1b[0m default/web:http" in shown
