@@ -31,12 +31,17 @@ class Unusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An evaluated value, and where it was written.  ``secret``: never show it."""
+    """An evaluated value of the variable ``name`` of ``layer``.  ``secret``: never show it."""
 
     value: Any = field(repr=False)
-    where: Location
+    name: str
     layer: Layer = field(repr=False, compare=False)
     secret: bool = False
+
+    @property
+    def where(self) -> Location:
+        """Where the value was written."""
+        return self.layer.where(self.name)
 
 
 class Expressions:
@@ -90,7 +95,7 @@ class Values:
             return None
         raw = layer.values[name]
         if isinstance(raw, int | float) or (isinstance(raw, str) and not _is_template(raw)):
-            return Value(raw, layer.where(name), layer)
+            return Value(raw, name, layer)
         look_up = _LookUp(self)
         try:
             value = look_up.get(name)
@@ -100,7 +105,7 @@ class Values:
             reason = " ".join(str(error).split()).rstrip(".")
             message = f"The expression in {name} can't be evaluated: {reason}."
             raise Unusable(message, layer.where(name)) from error
-        return Value(value, layer.where(name), layer, look_up.secret)
+        return Value(value, name, layer, look_up.secret)
 
 
 # What an expression may raise when it runs: Jinja2's own, and those of Python's operations on

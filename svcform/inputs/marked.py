@@ -6,7 +6,7 @@ Plain scalars are read as YAML 1.1, because Ansible reads them so (PyYAML): ``ye
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from svcform.diagnostics import Diagnostic, Location, Origin, Severity
 from svcform.inputs.vault import VaultText
 
 Path = Sequence[str | int]
+_Index = dict[int, dict[str, tuple[yaml.Node, yaml.Node]]]
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -69,7 +70,7 @@ _Loader.add_constructor("!vault-encrypted", _vault)
 _Loader.add_constructor("!unsafe", _plain)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class MarkedDocument:
     """A file's single document: its plain ``value``, and where each part of it stands.
 
@@ -80,6 +81,7 @@ class MarkedDocument:
     value: Any
     text: str = field(default="", repr=False)
     root: yaml.Node | None = field(default=None, repr=False)
+    _index: _Index = field(default_factory=dict, repr=False, compare=False)
 
     def origin(self, *path: str | int) -> Origin:
         """The origin of the value at ``path``."""
@@ -90,22 +92,32 @@ class MarkedDocument:
 
         For a path that is not there, the nearest value around it.
         """
-        node = self.root
-        if node is None and self.text:
+        if self.root is None and self.text:
             try:
-                node = yaml.compose(self.text, Loader=yaml.SafeLoader)
+                self.root = yaml.compose(self.text, Loader=yaml.SafeLoader)
             except yaml.YAMLError:
-                node = None
-        return locate(self.file, node, path, key=key)
+                self.text = ""
+        return locate(self.file, self.root, path, self._index, key=key)
 
 
-def locate(file: str, node: yaml.Node | None, path: Path, *, key: bool = False) -> Location:
-    """Where in the composed document ``node`` the value at ``path`` stands (or its key)."""
+def locate(
+    file: str,
+    node: yaml.Node | None,
+    path: Path,
+    index: _Index | None = None,
+    *,
+    key: bool = False,
+) -> Location:
+    """Where in the composed document ``node`` the value at ``path`` stands (or its key).
+
+    ``index`` is the document's own; it makes the second search in a large mapping quick.
+    """
     if node is None:
         return Location(file)
     here = node
+    index = {} if index is None else index
     for number, step in enumerate(path):
-        found = _child(here, step)
+        found = _child(here, step, index)
         if found is None:
             break
         key_node, value_node = found
@@ -160,19 +172,21 @@ def _unique(pairs: list[tuple[str, Any]]) -> object:
     return made
 
 
-def _child(node: yaml.Node, step: str | int) -> tuple[yaml.Node | None, yaml.Node] | None:
+def _child(
+    node: yaml.Node, step: str | int, index: _Index
+) -> tuple[yaml.Node | None, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
-        # Values merged by `<<` stand in front of the mapping's own, which win.
-        for key, value in reversed(node.value):
-            if isinstance(key, yaml.ScalarNode) and _same(key, step):
-                return key, value
+        if id(node) not in index:
+            # Values merged by `<<` stand in front of the mapping's own, which win.
+            index[id(node)] = {
+                key.value: (key, value)
+                for key, value in node.value
+                if isinstance(key, yaml.ScalarNode)
+            }
+        return index[id(node)].get(str(step))
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         return None, node.value[step]
     return None
-
-
-def _same(key: yaml.ScalarNode, step: Hashable) -> bool:
-    return bool(key.value == str(step))
 
 
 def _location(file: str, mark: yaml.Mark) -> Location:
