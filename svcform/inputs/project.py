@@ -71,7 +71,8 @@ class ProjectInputs:
 
     ``inventory_dir`` is where the lock file and ``known_hosts`` lie: the folder of the first
     inventory.  ``nodes`` are those that a play chose and ``--limit`` left, in the plays' order;
-    ``all_node_names`` is every host of the inventory.
+    ``all_node_names`` is every host of the inventory; ``play_nodes`` are all that a play chose,
+    whatever ``--limit`` says: endpoints may lie on a node that this run leaves alone.
     """
 
     root: Path
@@ -79,4 +80,5 @@ class ProjectInputs:
     inventory_dir: Path
     nodes: tuple[Node, ...] = ()
     all_node_names: tuple[str, ...] = ()
+    play_nodes: tuple[Node, ...] = ()
     plays: tuple[PlayInputs, ...] = ()
