@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
-from svcform.backends.contract import Reading
-from svcform.engine.recorded import Recorded
-from svcform.errors import NodeError
+from svcform.backends.contract import Reading, Status
+from svcform.backends.registry import BACKENDS
+from svcform.engine import fleet
+from svcform.engine.facts import parse_facts
+from svcform.engine.recorded import Recorded, parse_recorded
+from svcform.errors import NodeError, ReadingFailed
 from svcform.model.facts import Facts
-from svcform.model.node import Node
+from svcform.model.node import Connection, Node
+from svcform.program.reading import Section, parse_reading, reading_input, reading_script
 from svcform.transport.contract import Binding, Session
 
 Opener = Callable[[Node], Session]
@@ -17,6 +23,9 @@ Opener = Callable[[Node], Session]
 
 Progress = Callable[[str, str], None]
 """Told of a node's name and of the stage it has reached: ``observed``, ``applied``, …"""
+
+_STATUS = {0: Status.READ, 90: Status.ABSENT, 91: Status.TOOL_MISSING, 92: Status.REFUSED}
+_TIMEOUT = 300.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,4 +42,65 @@ def observe(
     nodes: Sequence[Node], opener: Opener, *, forks: int = 32, progress: Progress | None = None
 ) -> Mapping[str, Observation | NodeError]:
     """Read all nodes, at most ``forks`` at a time; one outcome each, whatever the others do."""
-    raise NotImplementedError
+
+    def work(node: Node) -> Observation:
+        with opener(node) as session:
+            return _observe_one(session, compress=is_remote(node.connection))
+
+    def done(node: Node, outcome: Observation | NodeError) -> None:
+        if progress:
+            stage = outcome.reason if isinstance(outcome, NodeError) else "observed"
+            progress(node.name, stage)
+
+    return fleet.run(nodes, work, forks, on_done=done)
+
+
+def is_remote(connection: Connection) -> bool:
+    """Whether bytes to the node go over a network, where packing them pays."""
+    return connection.kind not in {"local", "svcform_lab"}
+
+
+@cache
+def the_reading_script() -> str:
+    """The one script that reads a node, with the probes of all backends; constant."""
+    probes = [(probe.name, probe.script) for backend in BACKENDS for probe in backend.probes()]
+    return reading_script(probes)
+
+
+def parse_observation(data: bytes, nonce: str, binding: Binding) -> Observation:
+    """What an answer to the reading script says.
+
+    Raises ReadingFailed or ToolMissing for an answer without the facts that everything needs.
+    """
+    sections = parse_reading(data, nonce)
+    return Observation(
+        facts=parse_facts(sections),
+        readings={
+            probe.name: _reading(probe.name, sections.get(probe.name))
+            for backend in BACKENDS
+            for probe in backend.probes()
+        },
+        recorded=parse_recorded(sections),
+        binding=binding,
+    )
+
+
+def _observe_one(session: Session, *, compress: bool) -> Observation:
+    nonce = secrets.token_hex(16)
+    given = reading_input(nonce, compress=compress)
+    result = session.exec(the_reading_script(), stdin=given, timeout=_TIMEOUT)
+    if result.code:
+        said = result.stderr.decode(errors="replace").strip()[-300:]
+        raise ReadingFailed(
+            f"The reading script ended with exit code {result.code}: {said or 'it said nothing'}.",
+            remedy="It has to run as root: set ansible_become, or a user that is root.",
+        )
+    return parse_observation(result.stdout, nonce, session.binding)
+
+
+def _reading(name: str, section: Section | None) -> Reading:
+    if section is None:
+        return Reading(status=Status.FAILED, error=f"The node's answer has no section {name}.")
+    status = _STATUS.get(section.code, Status.FAILED)
+    output = section.output if status is Status.READ else b""
+    return Reading(status=status, output=output, error=section.error)

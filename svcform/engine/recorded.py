@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from svcform.errors import ReadingFailed
 from svcform.plan.services import ServiceRow
+from svcform.plan.services_tsv import read_rows
+from svcform.program.reading import Section
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,14 +51,69 @@ class LockHolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """All that a node remembers; a node that svcform never met has none of it.
-
-    ``pending`` is the id of a run that was neither confirmed nor rolled back.
-    """
+    """All that a node remembers; a node that svcform never met has none of it."""
 
     project_id: str = ""
     layout: int = 0
     services: tuple[ServiceRow, ...] = field(default=(), repr=False)
     receipt: Receipt | None = None
     lock: LockHolder | None = None
-    pending: str = ""
+
+
+def parse_recorded(sections: Mapping[str, Section]) -> Recorded:
+    """What the ``state.…`` sections of a reading say.
+
+    Raises ReadingFailed where the state folder can't be read, or holds what svcform never wrote.
+    """
+    stored = {name[6:]: _stored(name, s) for name, s in sections.items() if name[:6] == "state."}
+    try:
+        return Recorded(
+            project_id=stored.get("project", b"").decode().strip(),
+            layout=int(stored.get("layout") or b"0"),
+            services=read_rows(stored.get("services", b"")),
+            receipt=_receipt(stored.get("receipt", b"")),
+            lock=_lock(stored.get("lock", b"")),
+        )
+    except ValueError as error:
+        raise ReadingFailed(f"The node's state folder has been damaged: {error}.") from error
+
+
+def _stored(name: str, section: Section) -> bytes:
+    if section.code not in {0, 90}:
+        raise ReadingFailed(f"{name} can't be read on the node: {section.error}.")
+    return section.output if section.code == 0 else b""
+
+
+def _pairs(data: bytes) -> dict[str, str]:
+    lines = (line.partition("\t") for line in data.decode(errors="replace").splitlines())
+    return {key: value for key, found, value in lines if found}
+
+
+def _receipt(data: bytes) -> Receipt | None:
+    pairs = _pairs(data)
+    if not pairs:
+        return None
+    texts = {key: pairs.get(key, "") for key in _RECEIPT_TEXTS}
+    return Receipt(number=int(pairs["number"]), layout=int(pairs.get("layout") or 0), **texts)
+
+
+def _lock(data: bytes) -> LockHolder | None:
+    pairs = _pairs(data)
+    if not pairs:
+        return None
+    texts = {key: pairs.get(key, "") for key in ("run", "plan", "who", "source", "since")}
+    return LockHolder(alive="alive" in pairs, **texts)
+
+
+_RECEIPT_TEXTS = (
+    "run",
+    "plan",
+    "project",
+    "before",
+    "after",
+    "who",
+    "source",
+    "when",
+    "outcome",
+    "detail",
+)

@@ -29,7 +29,8 @@ class Facts:
 
     ``tools`` maps a tool's name (``iptables-nft``, ``conntrack``) to its version text; a tool that
     is not on the node is not in it.  ``sysctls`` maps dotted names to values, for those that a
-    backend asked for and the kernel has.  ``default_source`` is the source address of the default
+    backend asked for and the kernel has.  ``routes`` are the lines of the main table, each behind
+    its family (``IPv4 default via 192.0.2.1 dev eth0``).  ``default_source`` is the source address of the default
     route, for each family that has one.  ``forward_policy`` says what becomes of a packet that no
     rule of iptables' FORWARD chain decides: ACCEPT or DROP.
     ``modules`` are those loaded or built in, ``loadable`` those that ``modprobe`` would find, of

@@ -1,0 +1,142 @@
+"""The sections of a reading that say what a node is, as Facts."""
+
+from __future__ import annotations
+
+import ipaddress
+import shlex
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from svcform.errors import ReadingFailed, ToolMissing
+from svcform.model.facts import Facts, InterfaceAddress
+from svcform.model.net import Family
+from svcform.program.reading import Section
+
+_NEEDED = ("fact.host", "fact.addresses", "fact.routes")
+_PREFIX_LENGTHS = {Family.IPV4: 32, Family.IPV6: 128}
+
+
+def parse_facts(sections: Mapping[str, Section]) -> Facts:
+    """The facts of a node.
+
+    Raises ToolMissing where the node has no ``ip``, ReadingFailed where a fact that everything
+    needs could not be read.
+    """
+    for name in _NEEDED:
+        _check(name, sections.get(name))
+    text = {name: _text(section) for name, section in sections.items() if name[:5] == "fact."}
+    host = _pairs(text["fact.host"].splitlines(), "=")
+    modules = text.get("fact.modules", "").splitlines()
+    return Facts(
+        hostname=host.get("hostname", ""),
+        machine_id=host.get("machine_id", ""),
+        boot_id=host.get("boot_id", ""),
+        kernel=host.get("kernel", ""),
+        architecture=host.get("architecture", ""),
+        os_release=_os_release(text.get("fact.os-release", "")),
+        tools=_pairs(text.get("fact.tools", "").splitlines(), "\t"),
+        sysctls=_sysctls(text.get("fact.sysctls", "")),
+        addresses=_addresses(text["fact.addresses"]),
+        routes=tuple(line.strip() for line in text["fact.routes"].splitlines() if line.strip()),
+        default_source=_default_source(text.get("fact.default-source", "")),
+        modules=frozenset(line for line in modules if " " not in line),
+        loadable=frozenset(_after("loadable", modules)),
+        module_parameters=_pairs(_after("parameter", modules), " "),
+        bridges=_bridges(text.get("fact.bridges", "")),
+        units=frozenset(text.get("fact.units", "").split()),
+        ssh_peer=_peer(text.get("fact.ssh", "")),
+        sshd_ports=_sshd_ports(text.get("fact.ssh", "")),
+    )
+
+
+def _check(name: str, section: Section | None) -> None:
+    if section is None:
+        raise ReadingFailed(f"The node's answer has no section {name}.")
+    if section.code == 91:
+        raise ToolMissing(
+            "The command ip is not on the node.", remedy="Install iproute2, or busybox with ip."
+        )
+    if section.code:
+        raise ReadingFailed(f"{name} can't be read on the node: {section.error or 'no reason'}.")
+
+
+def _text(section: Section) -> str:
+    return section.output.decode(errors="replace") if section.code == 0 else ""
+
+
+def _pairs(lines: Iterable[str], separator: str) -> Mapping[str, str]:
+    pairs = (line.partition(separator) for line in lines)
+    return MappingProxyType({key: value for key, found, value in pairs if found})
+
+
+def _after(word: str, lines: Iterable[str]) -> list[str]:
+    return [line[len(word) + 1 :] for line in lines if line.startswith(word + " ")]
+
+
+def _os_release(text: str) -> Mapping[str, str]:
+    """The values of os-release(5), unquoted; a line that is not shell-like is left out."""
+    values: dict[str, str] = {}
+    for key, value in _pairs(text.splitlines(), "=").items():
+        try:
+            values[key] = "".join(shlex.split(value))
+        except ValueError:
+            continue
+    return MappingProxyType(values)
+
+
+def _sysctls(text: str) -> Mapping[str, str]:
+    """Names as sysctl(8) writes them: a dot inside of a component becomes a slash."""
+    swap = str.maketrans("./", "/.")
+    pairs = _pairs(text.splitlines(), "\t")
+    return MappingProxyType({path.translate(swap): value.strip() for path, value in pairs.items()})
+
+
+def _addresses(text: str) -> tuple[InterfaceAddress, ...]:
+    """The lines of ``ip -o addr`` of iproute2 or busybox."""
+    found = []
+    for line in text.splitlines():
+        words = line.replace("\\", " ").split()
+        if len(words) < 4 or words[2] not in {"inet", "inet6"}:
+            continue
+        address, _, own = words[3].partition("/")
+        family = Family.IPV6 if words[2] == "inet6" else Family.IPV4
+        length = own
+        if "peer" in words[:6]:
+            length = words[words.index("peer") + 1].partition("/")[2]
+        scope = words[words.index("scope") + 1] if "scope" in words[:-1] else "global"
+        found.append(
+            InterfaceAddress(
+                interface=words[1].rstrip(":").partition("@")[0],
+                address=str(ipaddress.ip_address(address)),
+                prefix_length=int(length) if length else _PREFIX_LENGTHS[family],
+                scope=scope,
+            )
+        )
+    return tuple(found)
+
+
+def _default_source(text: str) -> Mapping[Family, str]:
+    sources: dict[Family, str] = {}
+    for line in text.splitlines():
+        words = line.split()
+        if "src" in words[:-1] and "unreachable" not in words:
+            family = Family.IPV4 if words[0] == "4" else Family.IPV6
+            sources[family] = str(ipaddress.ip_address(words[words.index("src") + 1]))
+    return MappingProxyType(sources)
+
+
+def _bridges(text: str) -> frozenset[str]:
+    names = (line.split()[1] for line in text.splitlines() if len(line.split()) > 1)
+    return frozenset(name.rstrip(":").partition("@")[0] for name in names)
+
+
+def _peer(text: str) -> str:
+    found = _after("connection", text.splitlines())
+    return found[0].split()[0] if found and found[0].split() else ""
+
+
+def _sshd_ports(text: str) -> tuple[int, ...]:
+    lines = text.splitlines()
+    ports = [line.rpartition(":")[2] for line in _after("listen", lines)]
+    ports += [words[3] for line in _after("connection", lines) if len(words := line.split()) == 4]
+    return tuple(sorted({int(port) for port in ports if port.isdigit()}))

@@ -1,0 +1,107 @@
+"""The bundle: everything one run needs on a node, as one stream of bytes.
+
+A line ``svcform-bundle 1 TOTAL HEADER FIRST COUNT`` (bytes in all, bytes of the header, bytes of
+the first file, number of files), a line ``SIZE NAME`` for each file, then the files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from svcform.plan.services import ServiceChange
+from svcform.plan.services_tsv import write_rows
+from svcform.program.program import Checkpoint, Fingerprint, Program, Step
+from svcform.program.reading import shell_source
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRequest:
+    """What a run is given.
+
+    ``meta`` are the runner's keys: run, plan, project, layout, found_project, found_layout,
+    machine, before, after, who, source, run_timeout, confirm_timeout, absent, nonce, form.
+    ``reading`` is the reading script, whose answer is the read-back.
+    """
+
+    meta: Mapping[str, str]
+    program: Program
+    checkpoints: Sequence[Checkpoint]
+    service_changes: Sequence[ServiceChange]
+    reading: str = field(repr=False)
+
+
+def carry_script() -> str:
+    """The constant script that takes a bundle from its standard input and starts its runner."""
+    return shell_source("carry.sh")
+
+
+def write_bundle(request: RunRequest) -> bytes:
+    """The bundle's bytes."""
+    files = list(_files(request))
+    table = "".join(f"{len(data)} {name}\n" for name, data in files)
+    body = b"".join(data for _, data in files)
+    first = len(files[0][1])
+    # The first line has a fixed width, so that it can say how long the header is.
+    width = len(_first_line(0, 0, first, len(files)))
+    header = width + len(table)
+    line = _first_line(header + len(body), header, first, len(files))
+    return (line + table).encode() + body
+
+
+def _first_line(total: int, header: int, first: int, count: int) -> str:
+    return f"svcform-bundle 1 {total:<12} {header:<12} {first} {count}\n"
+
+
+def _files(request: RunRequest) -> Iterator[tuple[str, bytes]]:
+    yield "runner", shell_source("runner.sh").encode()
+    yield "meta", _table(request.meta.items())
+    yield "reading", request.reading.encode()
+    yield from _checkpoint_files(request.checkpoints)
+    yield from _fingerprint_files(request.program.fingerprints)
+    yield from _step_files(request.program.steps)
+    changes = request.service_changes
+    yield "services.gone", write_rows(c.before for c in changes if c.before)
+    yield "services.come", write_rows(c.after for c in changes if c.after)
+
+
+def _checkpoint_files(checkpoints: Sequence[Checkpoint]) -> Iterator[tuple[str, bytes]]:
+    numbered = enumerate(checkpoints, start=10)
+    yield "order", _table((str(number), entry.backend) for number, entry in numbered)
+    for entry in checkpoints:
+        yield f"checkpoint.{entry.backend}.save", entry.save.encode()
+        yield f"checkpoint.{entry.backend}.restore", entry.restore.encode()
+
+
+def _fingerprint_files(fingerprints: Sequence[Fingerprint]) -> Iterator[tuple[str, bytes]]:
+    digests = [hashlib.sha256(entry.expected).hexdigest() for entry in fingerprints]
+    yield "fingerprints", "".join(f"{digest}\n" for digest in digests).encode()
+    for number, entry in enumerate(fingerprints):
+        yield f"fingerprint.{number:04}.script", entry.script.encode()
+        yield f"fingerprint.{number:04}.operands", entry.operands
+
+
+def _step_files(steps: Sequence[Step]) -> Iterator[tuple[str, bytes]]:
+    yield "steps", _table((f"{number:04}", step.summary) for number, step in enumerate(steps))
+    for number, step in enumerate(steps):
+        name = f"step.{number:04}"
+        yield f"{name}.command", _command(step.command)
+        yield f"{name}.stdin", step.stdin
+        if step.rehearsal:
+            yield f"{name}.rehearsal", _command(step.rehearsal)
+
+
+def _command(arguments: Sequence[str]) -> bytes:
+    return f"exec {shlex.join(arguments)}\n".encode()
+
+
+def _table(pairs: Iterable[tuple[str, str]]) -> bytes:
+    lines = [f"{key}\t{_one_line(value)}\n" for key, value in pairs]
+    return "".join(lines).encode()
+
+
+def _one_line(text: str) -> str:
+    """The text without control characters, which would end its line early."""
+    return "".join(c if c.isprintable() else " " for c in text)

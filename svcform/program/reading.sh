@@ -1,0 +1,168 @@
+# svcform's reading of a node.  Constant, POSIX sh, and it changes nothing.
+# Standard input: a nonce (hexadecimal) and "gzip" or "plain", each on a line of its own.
+# Standard output: a header, then each section between two lines that begin with the nonce.
+LC_ALL=C
+export LC_ALL
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+state=${SVCFORM_STATE:-/var/lib/svcform}
+IFS= read -r nonce
+IFS= read -r form
+case $nonce in '' | *[!0-9a-f]*) exit 64 ;; esac
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+# Fd 4 is the answer; stderr ends in $note together with the exit code, which is its last word.
+section() {
+	printf '%s begin %s\n' "$nonce" "$1"
+	note=$({
+		("$2") 2>&1 >&4 </dev/null
+		printf ' %s' "$?"
+	} | tail -c 600 | tr '\n' ' ')
+	printf '\n%s end %s %s\n' "$nonce" "${note##* }" "${note% *}"
+}
+
+fact_host() {
+	printf 'hostname=%s\n' "$(cat /proc/sys/kernel/hostname)"
+	printf 'machine_id=%s\n' "$(cat /etc/machine-id 2>/dev/null || cat /var/lib/dbus/machine-id 2>/dev/null)"
+	printf 'boot_id=%s\n' "$(cat /proc/sys/kernel/random/boot_id)"
+	printf 'kernel=%s\n' "$(cat /proc/sys/kernel/osrelease)"
+	printf 'architecture=%s\n' "$(uname -m)"
+}
+
+fact_os_release() {
+	cat /etc/os-release 2>/dev/null || cat /usr/lib/os-release 2>/dev/null || exit 90
+}
+
+fact_tools() {
+	for tool in iptables ip6tables iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy \
+		nft conntrack; do
+		has $tool && printf '%s\t%s\n' $tool "$($tool --version 2>/dev/null | head -n 1)"
+	done
+	# "ipset version" and "ipvsadm --version" talk to the kernel, which loads their modules.
+	for tool in ip ipset ipvsadm modprobe sysctl logger setsid systemd-run gzip sha256sum; do
+		has $tool && printf '%s\t%s\n' $tool present
+	done
+	exit 0
+}
+
+fact_sysctls() {
+	cd /proc/sys || exit 1
+	for path in net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/ipv6/conf/all/forwarding \
+		net/ipv6/conf/all/disable_ipv6 net/ipv6/conf/*/accept_ra \
+		net/bridge/bridge-nf-call-iptables net/bridge/bridge-nf-call-ip6tables \
+		net/netfilter/nf_conntrack_tcp_be_liberal net/netfilter/nf_conntrack_max; do
+		[ -r "$path" ] && printf '%s\t%s\n' "$path" "$(cat "$path")"
+	done
+	exit 0
+}
+
+fact_addresses() {
+	has ip || exit 91
+	ip -o addr show
+}
+
+fact_routes() {
+	has ip || exit 91
+	four=$(ip -4 route show table main) || exit 1
+	[ -z "$four" ] || printf '%s\n' "$four" | sed 's/^/IPv4 /'
+	ip -6 route show table main 2>/dev/null | sed 's/^/IPv6 /'
+	exit 0
+}
+
+# Asking for a route sends nothing.
+fact_default_source() {
+	has ip || exit 91
+	printf '4 %s\n' "$(ip -4 route get 1.1.1.1 2>/dev/null | head -n 1)"
+	printf '6 %s\n' "$(ip -6 route get 2606:4700:4700::1111 2>/dev/null | head -n 1)"
+}
+
+fact_bridges() {
+	has ip || exit 91
+	ip -o link show type bridge 2>/dev/null && exit 0
+	for path in /sys/class/net/*/bridge; do
+		[ -d "$path" ] && path=${path%/bridge} && printf '0: %s:\n' "${path##*/}"
+	done
+	exit 0
+}
+
+fact_modules() {
+	cut -d ' ' -f 1 /proc/modules 2>/dev/null
+	built_in=/lib/modules/$(uname -r)/modules.builtin
+	for module in br_netfilter xt_recent nf_conntrack nf_tables ip_set ip_vs dummy; do
+		if [ -d /sys/module/$module ] || grep -qs "/$module\\.ko" "$built_in"; then
+			printf '%s\n' $module
+		elif has modprobe && modprobe -n -q $module 2>/dev/null; then
+			printf 'loadable %s\n' $module
+		fi
+	done
+	path=/sys/module/xt_recent/parameters/ip_list_tot
+	[ -r $path ] && printf 'parameter xt_recent.ip_list_tot %s\n' "$(cat $path)"
+	exit 0
+}
+
+fact_units() {
+	[ -d /run/systemd/system ] && has systemctl || exit 90
+	for unit in firewalld ufw nftables netfilter-persistent iptables docker; do
+		systemctl -q is-active $unit 2>/dev/null && printf '%s\n' $unit
+	done
+	exit 0
+}
+
+# Sudo drops SSH_CONNECTION: the processes above this one still have it.
+fact_ssh() {
+	pid=$$
+	while [ "${pid:-0}" -gt 1 ]; do
+		peer=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | sed -n 's/^SSH_CONNECTION=//p')
+		[ -n "$peer" ] && printf 'connection %s\n' "$peer" && break
+		pid=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 2)
+	done
+	has ss && ss -H -ltnp 2>/dev/null | awk '/"sshd"/ { print "listen " $4 }'
+	exit 0
+}
+
+stored() {
+	[ -e "$state/$1" ] || exit 90
+	cat "$state/$1"
+}
+state_project() { stored project; }
+state_layout() { stored layout; }
+state_services() { stored services.tsv; }
+state_receipt() {
+	last=$(ls "$state/receipts" 2>/dev/null | tail -n 1)
+	[ -n "$last" ] || exit 90
+	printf 'number\t%s\n' "$last"
+	cat "$state/receipts/$last"
+}
+
+# A lock is alive while its boot is, and one of the processes that it names.
+state_lock() {
+	[ -e "$state/lock" ] || exit 90
+	cat "$state/lock" || exit 90
+	[ "$(sed -n 's/^boot	//p' "$state/lock")" = "$(cat /proc/sys/kernel/random/boot_id)" ] || exit 0
+	sed -n 's/^process	//p' "$state/lock" | while read -r pid start; do
+		now=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 20)
+		[ -n "$now" ] && [ "$now" = "$start" ] && printf 'alive\t1\n'
+	done
+	exit 0
+}
+
+facts() {
+	section fact.host fact_host
+	section fact.os-release fact_os_release
+	section fact.tools fact_tools
+	section fact.sysctls fact_sysctls
+	section fact.addresses fact_addresses
+	section fact.routes fact_routes
+	section fact.default-source fact_default_source
+	section fact.bridges fact_bridges
+	section fact.modules fact_modules
+	section fact.units fact_units
+	section fact.ssh fact_ssh
+	section state.project state_project
+	section state.layout state_layout
+	section state.services state_services
+	section state.receipt state_receipt
+	section state.lock state_lock
+}
+
+finish() { printf '%s done\n' "$nonce"; }
