@@ -15,6 +15,8 @@ from svcform.policy.ranges import NumberRange, Ranges, pool_range, port_range, s
 #: Names the pool that a Service's load-balancer address comes from.
 POOL_ANNOTATION = "svcform.io/load-balancer-pool"
 
+_NO_POOL = {family: NumberRange((), 0, family) for family in Family}
+
 
 class SlotKind(Enum):
     """What a value is for."""
@@ -154,7 +156,7 @@ class Slots:
         if not wants_load_balancer_ip(service):
             return []
         pool = service.annotation(POOL_ANNOTATION) or next(iter(self._pools), "")
-        numbers: Mapping[Family, NumberRange] = self._pools.get(pool, {})
+        numbers: Mapping[Family, NumberRange] = self._pools.get(pool, _NO_POOL)
         locked = {family_of(address): address for address in entry.load_balancer_ips}
         return [
             Slot(
@@ -167,7 +169,7 @@ class Slots:
                 locked_at=entry.where,
             )
             for family in self._families(service)
-            if family in numbers and numbers[family].size
+            if numbers[family].size or family in locked
         ]
 
 
