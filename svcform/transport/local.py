@@ -55,7 +55,7 @@ def _enter(connection: Connection) -> tuple[str, ...]:
         ) from None
     user = ("--user", "--preserve-credentials") if other_user else ()
     target = ("--target", str(connection.lab_pid))
-    return ("nsenter", *target, *user, "--net", "--mount", "--uts", "--")
+    return ("nsenter", *target, *user, "--net", "--mount", "--uts", "--ipc", "--pid", "--")
 
 
 class LocalSession:
