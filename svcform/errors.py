@@ -18,6 +18,7 @@ failing is one of these::
     │   ├── OwnershipRefused  the node belongs to another project, or to a newer svcform
     │   ├── StalePlan         the node moved since the plan was made
     │   ├── LockHeld          somebody else is applying
+    │   ├── Interrupted       Ctrl-C came before the node's turn
     │   └── ApplyFailed       a step failed, the read-back differs, or nobody confirmed
     └── LabError              the lab can't be built on this machine
 """
@@ -116,6 +117,12 @@ class LockHeld(NodeError):
     """Somebody else is applying to the node."""
 
     reason = "lock-held"
+
+
+class Interrupted(NodeError):
+    """Ctrl-C came before the node's turn; it was not touched."""
+
+    reason = "interrupted"
 
 
 class ApplyFailed(NodeError):

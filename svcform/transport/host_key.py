@@ -38,8 +38,8 @@ def check(seen: HostKey, known: KnownKeys, node: str) -> None:
         raise HostKeyMismatch(
             f"The host key of {known.name} changed: it is {seen.fingerprint},"
             f" and {known.file} has {expected}.",
-            remedy="If the node was reinstalled, compare the fingerprint on its console"
-            f" and run: svcform trust --replace {node or known.name}",
+            remedy="If it was reinstalled, compare the fingerprint on its console"
+            f" and {_again(node, known)}",
         )
     authority = (
         " known_hosts has a @cert-authority for it, which svcform can't use."
@@ -50,5 +50,16 @@ def check(seen: HostKey, known: KnownKeys, node: str) -> None:
         f"The host key of {known.name} is not known: it is {seen.fingerprint}.{authority}",
         remedy="Compare the fingerprint with the node's own"
         " (ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub)"
-        f" and run: svcform trust {node or known.name}",
+        f" and {_first_time(node, known.name)}",
     )
+
+
+def _first_time(node: str, name: str) -> str:
+    # a jump host is in no inventory
+    return f"run: svcform trust {node}" if node else f"add {name} to a known_hosts file."
+
+
+def _again(node: str, known: KnownKeys) -> str:
+    if node:
+        return f"run: svcform trust --replace {node}"
+    return f"run: ssh-keygen -R {known.name!r} -f {known.file}"

@@ -7,8 +7,8 @@ import random
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import paramiko
 from paramiko.common import MSG_CHANNEL_REQUEST
@@ -58,11 +58,11 @@ class _Transport(paramiko.Transport):
 
 @dataclass(slots=True)
 class Link:
-    """A logged-in transport, with the transports and processes that it goes through."""
+    """A transport, with the links to jump hosts and the process that it goes through."""
 
     transport: _Transport
     key: HostKey
-    through: list[paramiko.Transport] = field(default_factory=list)
+    through: tuple[Link, ...] = ()
     proxy: subprocess.Popen[bytes] | None = None
 
     def signal(self, channel: paramiko.Channel) -> str:
@@ -71,9 +71,10 @@ class Link:
 
     def close(self) -> None:
         """Close everything, the node's end first."""
-        for transport in (self.transport, *reversed(self.through)):
-            transport.close()
+        self.transport.close()
         end_proxy(self.proxy)
+        for link in reversed(self.through):
+            link.close()
 
 
 def end_proxy(proxy: subprocess.Popen[bytes] | None) -> None:
@@ -89,20 +90,31 @@ def connect(target: Target, node: str) -> Link:
 
     Raises ``Unreachable``, ``HostKeyMismatch`` or ``AuthenticationFailed``.
     """
-    through: list[paramiko.Transport] = []
+    with jump_through(target) as jumps:
+        link = _hop(target, jumps, node)
+        # they stay open as long as the link does
+        link.through = tuple(jumps)
+        jumps.clear()
+        return link
+
+
+@contextlib.contextmanager
+def jump_through(target: Target) -> Iterator[list[Link]]:
+    """Log in to the target's jump hosts; those left in the list are closed at the end.
+
+    Raises what :func:`connect` raises.
+    """
+    jumps: list[Link] = []
     try:
         for jump in target.jumps:
-            through.append(_hop(jump, through, "").transport)
-        link = _hop(target, through, node)
-    except BaseException:
-        for transport in reversed(through):
-            transport.close()
-        raise
-    link.through = through
-    return link
+            jumps.append(_hop(jump, jumps, ""))
+        yield jumps
+    finally:
+        for link in reversed(jumps):
+            link.close()
 
 
-def _hop(target: Target, through: list[paramiko.Transport], node: str) -> Link:
+def _hop(target: Target, through: Sequence[Link], node: str) -> Link:
     known = known_keys(target)
     link = shake_hands(target, through, host_key.algorithms(known.keys))
     try:
@@ -124,9 +136,7 @@ def known_keys(target: Target) -> KnownKeys:
     return look_up(host, port, target.known_hosts)
 
 
-def shake_hands(
-    target: Target, through: list[paramiko.Transport], algorithms: tuple[str, ...]
-) -> Link:
+def shake_hands(target: Target, through: Sequence[Link], algorithms: tuple[str, ...]) -> Link:
     """Exchange keys, without logging in.
 
     sshd drops new connections at random where many log in at once (``MaxStartups``), so that a
@@ -174,10 +184,10 @@ def _remote_key(transport: paramiko.Transport, target: Target) -> HostKey:
 
 
 def _socket(
-    target: Target, through: list[paramiko.Transport]
+    target: Target, through: Sequence[Link]
 ) -> tuple[socket.socket | paramiko.Channel, subprocess.Popen[bytes] | None]:
     if through:
-        channel = through[-1].open_channel(
+        channel = through[-1].transport.open_channel(
             "direct-tcpip", (target.host, target.port), ("127.0.0.1", 0), timeout=target.timeout
         )
         return channel, None
@@ -204,6 +214,10 @@ def _proxy(command: str) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     return ours, process
 
 
+class NoSuchHostKey(Unreachable):
+    """The node has no host key of the types that were asked for."""
+
+
 def _lost(target: Target, error: BaseException) -> Unreachable:
     by = f" (through {', '.join(j.label for j in target.jumps)})" if target.jumps else ""
     where = f"{target.host} port {target.port}{by}"
@@ -216,6 +230,11 @@ def _lost(target: Target, error: BaseException) -> Unreachable:
         return Unreachable(
             f"No SSH connection to {where} within {target.timeout:g} seconds.",
             remedy="Look whether the node is up and the port open; ansible_timeout waits longer.",
+        )
+    if isinstance(error, paramiko.ssh_exception.IncompatiblePeer):
+        return NoSuchHostKey(
+            f"The sshd at {where} and svcform have no algorithm in common: {error}.",
+            remedy="Old sshds sign with SHA-1 only, which svcform doesn't accept: update sshd.",
         )
     if isinstance(error, paramiko.ChannelException):
         return Unreachable(f"The jump host could not connect to {where}: {error.text}.")

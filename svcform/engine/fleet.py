@@ -1,0 +1,102 @@
+"""The same work on many nodes: some at a time, one outcome for each."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from svcform.errors import Interrupted, NodeError, SvcformError
+from svcform.model.node import Node
+
+FORKS = 32
+
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crew(Generic[T]):
+    """Threads that take nodes from a queue.
+
+    They are daemons, unlike those of ``concurrent.futures``: leaving must not wait for a node.
+    """
+
+    work: Callable[[Node], T]
+    waiting: queue.SimpleQueue[Node]
+    done: queue.SimpleQueue[tuple[Node, T | NodeError]] = field(default_factory=queue.SimpleQueue)
+    stopped: threading.Event = field(default_factory=threading.Event)
+
+    def start(self, count: int) -> None:
+        for _ in range(count):
+            threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                node = self.waiting.get_nowait()
+            except queue.Empty:
+                return
+            self.done.put((node, self._outcome(node)))
+
+    def _outcome(self, node: Node) -> T | NodeError:
+        if self.stopped.is_set():
+            return Interrupted(f"{node.name} was not started: interrupted.")
+        try:
+            return self.work(node)
+        except NodeError as error:
+            return error
+        except SvcformError as error:
+            return _because(NodeError(str(error)), error)
+        except Exception as error:  # noqa: BLE001 - one node's failure never hides another's
+            return _because(_defect(node, error), error)
+
+
+def run(
+    nodes: Sequence[Node],
+    work: Callable[[Node], T],
+    forks: int = FORKS,
+    on_done: Callable[[Node, T | NodeError], None] | None = None,
+) -> Mapping[str, T | NodeError]:
+    """Do the work on every node, at most ``forks`` at a time; outcomes by name, in nodes' order.
+
+    A node's failure is its outcome and never another's.  ``on_done`` is called in the calling
+    thread as nodes finish.  The first Ctrl-C starts no more nodes, whose outcome then is
+    ``Interrupted``, and waits for those that run; the second raises ``KeyboardInterrupt``.
+    """
+    crew = _Crew(work, queue.SimpleQueue())
+    for node in nodes:
+        crew.waiting.put(node)
+    crew.start(min(max(forks, 1), len(nodes)))
+    outcomes: dict[str, T | NodeError] = {}
+    while len(outcomes) < len(nodes):
+        try:
+            node, outcome = crew.done.get()
+        except KeyboardInterrupt:
+            if crew.stopped.is_set():
+                raise
+            crew.stopped.set()
+            continue
+        outcomes[node.name] = outcome
+        if on_done is not None:
+            on_done(node, outcome)
+    return {node.name: outcomes[node.name] for node in nodes}
+
+
+def _because(outcome: NodeError, cause: Exception) -> NodeError:
+    outcome.__cause__ = cause
+    return outcome
+
+
+def _defect(node: Node, error: Exception) -> NodeError:
+    """A mistake of svcform's own; ``-vv`` shows the log, and with it where it happened."""
+    _log.debug("%s: unexpected %s", node.name, type(error).__name__, exc_info=error)
+    text = f"{type(error).__name__}: {error}".rstrip(": ")
+    return NodeError(
+        f"svcform itself failed while it worked on {node.name} ({text}).",
+        remedy="This is a defect of svcform's: run it again with -vv and report what it prints.",
+    )
