@@ -6,7 +6,7 @@ is Jinja2's; only its own filters and tests are there, none of Ansible's.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -184,7 +184,7 @@ class _LookUp:
 class HostValues:
     """Where ``hostvars`` comes from: ``of_host`` gives any host's values, or raises KeyError."""
 
-    names: Sequence[str]
+    names: Collection[str]
     of_host: Callable[[str], Values]
 
 
