@@ -1,0 +1,55 @@
+"""Services in iptables: what this backend owns on a node and how is in its README."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from svcform.backends.contract import Expressed, Probe, Reading, RenderInput
+from svcform.backends.proxy.iptables import checks, express, observe, render, scripts
+from svcform.backends.proxy.iptables.objects import BACKEND
+from svcform.diagnostics import Diagnostic
+from svcform.model.facts import Facts
+from svcform.model.settings import ProxyMode
+from svcform.plan.snapshot import Snapshot
+from svcform.policy.intent import Intent
+from svcform.program.program import Checkpoint, Program
+
+
+@dataclass(frozen=True, slots=True)
+class IptablesBackend:
+    """The proxy mode ``iptables``."""
+
+    name: str = BACKEND
+    mode: ProxyMode | None = ProxyMode.IPTABLES
+
+    def probes(self) -> tuple[Probe, ...]:
+        """Listings of both variants and families."""
+        return (*observe.probes(), *checks.probes())
+
+    def read(self, readings: Mapping[str, Reading], facts: Facts) -> Snapshot:
+        """Chains and jumps of ours."""
+        return observe.read(readings, facts)
+
+    def express(self, intent: Intent, facts: Facts) -> Expressed:
+        """The chains and jumps that the intent asks for."""
+        return express.express(intent, facts)
+
+    def render(self, inputs: RenderInput) -> Program:
+        """Input for iptables-restore, by table."""
+        return render.render(inputs)
+
+    def checkpoint(self) -> Checkpoint:
+        """Keeps and puts back all chains and jumps of ours."""
+        return Checkpoint(
+            backend=BACKEND,
+            save=scripts.CHECKPOINT_SAVE,
+            restore=scripts.CHECKPOINT_RESTORE,
+        )
+
+    def caveats(self, readings: Mapping[str, Reading], facts: Facts) -> tuple[Diagnostic, ...]:
+        """Foreign rules that would defeat the Services."""
+        return checks.caveats(readings, facts)
+
+
+IPTABLES = IptablesBackend()

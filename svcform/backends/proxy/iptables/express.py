@@ -1,0 +1,145 @@
+"""Intent and facts in, the wanted chains out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from types import MappingProxyType
+
+from svcform.backends.contract import Expressed
+from svcform.backends.proxy.iptables.common import Common, common_chains, stubs
+from svcform.backends.proxy.iptables.forward import FORWARD, forward_chains
+from svcform.backends.proxy.iptables.node import (
+    CHECK,
+    HEALTH,
+    LOCALHOST,
+    LOOPBACK,
+    POSTROUTING,
+    SERVICES,
+    Own,
+    own_chains,
+)
+from svcform.backends.proxy.iptables.objects import (
+    FAMILY_WORDS,
+    Chain,
+    Jumps,
+    Variant,
+    address,
+)
+from svcform.backends.proxy.iptables.ports import Chains
+from svcform.backends.proxy.iptables.shape import Shape
+from svcform.backends.proxy.iptables.tools import variant_of
+from svcform.lang.iptables import rule as r
+from svcform.model.facts import Facts
+from svcform.model.net import Family, family_of
+from svcform.model.settings import ProxyMode
+from svcform.plan.snapshot import Layered, NodeObject, ObjectAddress
+from svcform.policy.intent import Intent
+from svcform.policy.node_addresses import NodeAddresses, resolve
+
+Layer = Mapping[ObjectAddress, NodeObject]
+_NEW = r.Conntrack(("NEW",))
+
+
+def express(intent: Intent, facts: Facts) -> Expressed:
+    """What the node should hold: nothing unless it runs this mode.
+
+    The wanted variant is that of the node's plain ``iptables`` command; in the other one nothing
+    is wanted.
+    """
+    if not intent.wanted or intent.settings.proxy_mode is not ProxyMode.IPTABLES:
+        return Expressed(wanted=MappingProxyType({}))
+    variant = variant_of(facts)
+    addresses = resolve(intent.settings, facts, intent.connection_host)
+    layers: list[Layer] = []
+    for family in Family:
+        shape = _shape(intent, family)
+        if _has_anything(intent, shape):
+            layers += _family_layers(intent, facts, _Place(variant, shape), addresses)
+    return Expressed(wanted=Layered(tuple(layers)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where chains go, and their shape."""
+
+    variant: Variant
+    shape: Shape
+
+    def layer(self, nat: Chains, filtered: Chains) -> Layer:
+        family = FAMILY_WORDS[self.shape.family]
+        return {
+            address(self.variant, family, table, name): Chain(rules)
+            for table, chains in (("nat", nat), ("filter", filtered))
+            for name, rules in chains.items()
+        }
+
+
+def _shape(intent: Intent, family: Family) -> Shape:
+    settings = intent.settings
+    return Shape(
+        family=family,
+        mark=settings.masquerade_mark,
+        service_cidrs=tuple(c for c in settings.service_cidrs if family_of(c) is family),
+        knows_pods=any(family_of(cidr) is family for cidr in settings.pod_cidrs),
+    )
+
+
+def _has_anything(intent: Intent, shape: Shape) -> bool:
+    return bool(
+        shape.service_cidrs
+        or any(family_of(a) is shape.family for a in intent.cluster_ips)
+        or any(
+            port.family is shape.family
+            for group in (intent.common, intent.own)
+            for port in group.ports
+        )
+    )
+
+
+def _family_layers(
+    intent: Intent, facts: Facts, place: _Place, addresses: NodeAddresses
+) -> Iterator[Layer]:
+    shape = place.shape
+    common = common_chains(intent.common, stubs(intent.own, shape), intent.cluster_ips, shape)
+    own = own_chains(intent, common, shape, addresses)
+    drops = facts.forward_policy.get(shape.family) == "DROP"
+    forward = forward_chains(common, shape, addresses) if drops else {}
+    yield _common_layer(common, place)
+    yield place.layer(own.nat, {**own.filter, **forward})
+    yield _jumps(own, place, forward=bool(forward))
+
+
+@lru_cache(maxsize=32)
+def _common_layer(common: Common, place: _Place) -> Layer:
+    return place.layer(common.nat, common.filter)
+
+
+def _jumps(own: Own, place: _Place, *, forward: bool) -> Layer:
+    """What leads from the built-in chains to ours."""
+    services, check = _jump(SERVICES), _jump(CHECK, _NEW)
+    hooks: dict[tuple[str, str], list[str]] = {
+        ("nat", "PREROUTING"): [services],
+        ("nat", "OUTPUT"): [services],
+        ("nat", "POSTROUTING"): [_jump(POSTROUTING)],
+        ("filter", "INPUT"): [check],
+        ("filter", "FORWARD"): [check],
+        ("filter", "OUTPUT"): [check],
+    }
+    if forward:
+        hooks["filter", "FORWARD"].append(_jump(FORWARD, r.Conntrack(("DNAT",))))
+    if HEALTH in own.filter:
+        hooks["filter", "INPUT"].append(r.Rule(r.Verdict(HEALTH), protocol="tcp").write())
+    if LOCALHOST in own.filter:
+        guard = r.Rule(r.Verdict(LOCALHOST), destination=LOOPBACK).write()
+        hooks["filter", "INPUT"].insert(0, guard)
+    family = FAMILY_WORDS[place.shape.family]
+    return {
+        address(place.variant, family, table, chain): Jumps(tuple(rules))
+        for (table, chain), rules in hooks.items()
+    }
+
+
+def _jump(chain: str, *matches: r.Match) -> str:
+    return r.Rule(r.Verdict(chain), matches).write()

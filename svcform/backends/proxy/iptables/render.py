@@ -1,0 +1,146 @@
+"""Changes in, the input of ``iptables-restore`` out: three steps a family at most.
+
+nat and filter are not atomic together.  A packet that nat has translated passes filter's verdicts
+by, so new verdicts come first, then nat, then the removal of old verdicts: no packet to a Service
+is ever let through untranslated.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from svcform.backends.contract import RenderInput
+from svcform.backends.proxy.iptables.fingerprint import fingerprint
+from svcform.backends.proxy.iptables.objects import BACKEND, PREFIX, Variant
+from svcform.backends.proxy.iptables.tools import restore_tool
+from svcform.lang.iptables.restore import TableChange, write
+from svcform.plan.diff import Change
+from svcform.program.program import Phase, Program, Step
+
+Rules = tuple[str, ...]
+Difference = tuple[str, Rules | None, Rules | None]
+"""A chain's name, its rules before and after; None where it isn't there."""
+
+
+def render(inputs: RenderInput) -> Program:
+    """The steps, their undo, and the fingerprint; nothing at all for no changes."""
+    if not inputs.changes:
+        return Program()
+    places: dict[tuple[Variant, str], _Tables] = defaultdict(_Tables)
+    for change in inputs.changes:
+        word, family, table, chain = change.address.path
+        places[Variant(word), family].add(table, chain, change)
+    steps: list[Step] = []
+    undo: list[Step] = []
+    for (variant, family), tables in sorted(places.items(), key=lambda item: item[0][0].value):
+        steps += _steps(variant, family, tables)
+        undo += _steps(variant, family, tables.reversed())
+    return Program(
+        steps=tuple(sorted(steps, key=lambda step: step.phase)),
+        undo=tuple(sorted(undo, key=lambda step: step.phase)),
+        fingerprints=(fingerprint(inputs.changes, inputs.live),),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """What changes in nat and in filter of one variant and family."""
+
+    nat: list[Difference] = field(default_factory=list)
+    filter: list[Difference] = field(default_factory=list)
+
+    def add(self, table: str, chain: str, change: Change) -> None:
+        before = None if change.before is None else change.before.lines()
+        after = None if change.after is None else change.after.lines()
+        (self.nat if table == "nat" else self.filter).append((chain, before, after))
+
+    def reversed(self) -> _Tables:
+        return _Tables(
+            [(name, after, before) for name, before, after in self.nat],
+            [(name, after, before) for name, before, after in self.filter],
+        )
+
+
+def _steps(variant: Variant, family: str, tables: _Tables) -> Iterator[Step]:
+    added = _added(tables.filter)
+    final = _whole("filter", tables.filter)
+    if _is_enough(added, tables.filter):
+        final = TableChange(table="filter")
+    for phase, change in (
+        (Phase.MAKE, added),
+        (Phase.SWITCH, _whole("nat", tables.nat)),
+        (Phase.BREAK, final),
+    ):
+        if not change.is_empty:
+            yield _step(variant, family, phase, change)
+
+
+def _step(variant: Variant, family: str, phase: Phase, change: TableChange) -> Step:
+    command = (restore_tool(variant, family), "--noflush", "-w", "5")
+    chains, deleted = len(change.chains), len(change.deleted)
+    return Step(
+        backend=BACKEND,
+        phase=phase,
+        summary=f"{variant.value} {family} {change.table}: {chains} chains written, "
+        f"{deleted} removed, {len(change.inserted)} jumps inserted, {len(change.removed)} removed",
+        command=command,
+        stdin=write([change]),
+        rehearsal=(*command, "--test"),
+    )
+
+
+def _whole(table: str, differences: Sequence[Difference]) -> TableChange:
+    """Everything at once; jumps only as far as the step of additions hasn't inserted them."""
+    jumps = [d for d in differences if not d[0].startswith(PREFIX)]
+    return TableChange(
+        table=table,
+        chains={
+            n: after for n, _, after in differences if n.startswith(PREFIX) and after is not None
+        },
+        inserted=list(_jumps(jumps, inserted=True)) if table == "nat" else (),
+        removed=list(_jumps(jumps, inserted=False)),
+        deleted=sorted(n for n, _, after in differences if n.startswith(PREFIX) and after is None),
+    )
+
+
+def _added(differences: Sequence[Difference]) -> TableChange:
+    """What comes, and none of what goes: chains hold their old rules behind the new ones."""
+    chains = {}
+    for name, before, after in differences:
+        if name.startswith(PREFIX) and after is not None and set(after) - set(before or ()):
+            chains[name] = (*after, *(rule for rule in before or () if rule not in after))
+    jumps = [d for d in differences if not d[0].startswith(PREFIX)]
+    inserted = list(_jumps(jumps, inserted=True))
+    return TableChange(table="filter", chains=_with_targets(chains, differences), inserted=inserted)
+
+
+def _jumps(differences: Sequence[Difference], *, inserted: bool) -> Iterator[tuple[str, str]]:
+    for name, before, after in differences:
+        old, new = Counter(before or ()), Counter(after or ())
+        for rule, count in ((new - old) if inserted else (old - new)).items():
+            yield from ((name, rule) for _ in range(count))
+
+
+def _with_targets(chains: dict[str, Rules], differences: Sequence[Difference]) -> dict[str, Rules]:
+    """Empty chains that are new have to be declared, too, before something refers to them."""
+    new = {
+        name: after
+        for name, before, after in differences
+        if name.startswith(PREFIX) and before is None and after is not None
+    }
+    return {**new, **chains}
+
+
+def _is_enough(added: TableChange, differences: Sequence[Difference]) -> bool:
+    """Whether additions alone make the table what it is to be."""
+    for name, before, after in differences:
+        if after is None:
+            return False
+        if name.startswith(PREFIX):
+            if added.chains.get(name, before) != after:
+                return False
+        elif Counter(before or ()) - Counter(after):
+            return False
+    return True

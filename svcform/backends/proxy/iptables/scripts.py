@@ -1,0 +1,177 @@
+"""The constant sh of this backend: listing, fingerprint, checkpoint.  dash, busybox; no bashisms.
+
+Nothing here may load a module: ``iptables-legacy-save`` does where a table isn't there yet, and
+any use of nf_tables' socket does where nf_tables is a module.  So /proc is asked first.
+"""
+
+from __future__ import annotations
+
+from svcform.backends.proxy.iptables.objects import TOOL_PREFIXES, Variant
+
+#: ``has VARIANT FAMILY``: the kernel has such tables in this network namespace.
+#: ``tool VARIANT FAMILY``: how the names of its tools begin.
+_FUNCTIONS = r"""
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+LC_ALL=C
+export PATH LC_ALL
+has() {
+  case $1 in
+  nft)
+    [ -e /sys/module/nf_tables ] || [ ! -e /proc/modules ] ||
+      grep -q '^nf_tables ' /proc/modules ||
+      grep -qs '/nf_tables\.ko' "/lib/modules/$(uname -r)/modules.builtin" ;;
+  legacy)
+    [ -n "$(cat "/proc/net/$2_tables_names" 2>/dev/null)" ] ;;
+  esac
+}
+tool() {
+  case $2 in ip) echo "iptables-$1" ;; ip6) echo "ip6tables-$1" ;; esac
+}
+"""
+
+_SAVE = r"""
+has @VARIANT@ @FAMILY@ || exit 90
+command -v @TOOL@ >/dev/null 2>&1 || exit 91
+exec @TOOL@
+"""
+
+
+def save_script(variant: Variant, family: str) -> str:
+    """The probe: what the tables of a variant and family hold."""
+    tool = f"{TOOL_PREFIXES[family]}-{variant.value}-save"
+    words = {"@VARIANT@": variant.value, "@FAMILY@": family, "@TOOL@": tool}
+    script = _SAVE
+    for placeholder, word in words.items():
+        script = script.replace(placeholder, word)
+    return _FUNCTIONS + script
+
+
+#: Reads ``VARIANT FAMILY TABLE CHAIN`` lines; prints each with ``+`` in front if the chain is
+#: there, else ``-``, and behind it its rules; of built-in chains only those that jump to ours.
+FINGERPRINT = (
+    _FUNCTIONS
+    + r"""
+names=$(cat)
+for variant in nft legacy; do
+  for family in ip ip6; do
+    case "
+$names" in *"
+$variant $family "*) ;; *) continue ;; esac
+    {
+      printf '%s\n' "$names"
+      echo ==
+      if has $variant $family; then $(tool $variant $family)-save || exit 1; fi
+    } | awk -v place="$variant $family " '
+      !listing && $0 == "==" { listing = 1; next }
+      !listing {
+        if (index($0, place) == 1) {
+          key = substr($0, length(place) + 1); order[++count] = key; wanted[key] = 1
+        }
+        next
+      }
+      /^\*/ { table = substr($0, 2); next }
+      /^:/ {
+        key = table " " substr($1, 2)
+        if (key in wanted) there[key] = 1
+        next
+      }
+      /^-A / {
+        key = table " " $2
+        if (!(key in wanted)) next
+        if ($2 !~ /^SVCFORM-/ && $0 !~ /-[jg] SVCFORM-/) next
+        lines[key] = lines[key] substr($0, 5 + length($2)) "\n"
+      }
+      END {
+        for (i = 1; i <= count; i++)
+          printf "%s %s%s\n%s", ((order[i] in there) ? "+" : "-"), place, order[i], lines[order[i]]
+      }
+    ' || exit 1
+  done
+done
+"""
+)
+
+#: Everything of ours in each variant and family, as lines of iptables-save.
+CHECKPOINT_SAVE = (
+    _FUNCTIONS
+    + r"""
+umask 077
+for variant in nft legacy; do
+  for family in ip ip6; do
+    file=$1/iptables.$variant.$family
+    : >"$file.new" || exit 1
+    if has $variant $family && command -v $(tool $variant $family)-save >/dev/null 2>&1; then
+      $(tool $variant $family)-save >"$file.all" || exit 1
+      awk '/^\*/ || /^:SVCFORM-/ || /^-A SVCFORM-/ || /^-A .*-[jg] SVCFORM-/' \
+        "$file.all" >"$file.new" || exit 1
+      rm -f "$file.all"
+    fi
+    mv "$file.new" "$file" || exit 1
+  done
+done
+"""
+)
+
+#: A restore for each table: empties and fills our chains, puts our jumps back, removes the rest.
+#: Jumps that are as they were stay where they are.
+CHECKPOINT_RESTORE = (
+    _FUNCTIONS
+    + r"""
+status=0
+for variant in nft legacy; do
+  for family in ip ip6; do
+    saved=$1/iptables.$variant.$family
+    [ -f "$saved" ] || continue
+    tool=$(tool $variant $family)
+    if ! command -v $tool-restore >/dev/null 2>&1; then
+      grep -q SVCFORM- "$saved" && { echo "$tool-restore is missing" >&2; status=1; }
+      continue
+    fi
+    : >"$saved.now" || exit 1
+    if has $variant $family; then
+      $tool-save >"$saved.all" || { status=1; continue; }
+      awk '/^\*/ || /^:SVCFORM-/ || /^-A SVCFORM-/ || /^-A .*-[jg] SVCFORM-/' \
+        "$saved.all" >"$saved.now"
+    fi
+    for table in filter nat; do
+      awk -v table="$table" '
+        FNR == 1 { file++ }
+        /^\*/ { here = (substr($0, 2) == table); next }
+        !here { next }
+        /^:/ { name = substr($1, 2); if (file == 1) chain[name] = 1; else now[name] = 1; next }
+        $2 ~ /^SVCFORM-/ { if (file == 1) rule[++rules] = $0; next }
+        {
+          text = substr($0, 4)
+          if (file == 1) { jump[++jumps] = text; had[$2] = had[$2] "\n" text }
+          else { old[++olds] = text; has[$2] = has[$2] "\n" text }
+        }
+        END {
+          for (name in chain) print "1 :" name " - [0:0]"
+          for (name in now) if (!(name in chain)) print "1 :" name " - [0:0]"
+          for (i = 1; i <= olds; i++) {
+            split(old[i], word, " ")
+            if (had[word[1]] != has[word[1]]) print "2 -D " old[i]
+          }
+          for (i = 1; i <= rules; i++) print "3 " rule[i]
+          for (i = jumps; i >= 1; i--) {
+            split(jump[i], word, " ")
+            if (had[word[1]] != has[word[1]])
+              print "4 -I " word[1] " 1 " substr(jump[i], length(word[1]) + 2)
+          }
+          for (name in now) if (!(name in chain)) print "5 -X " name
+        }
+      ' "$saved" "$saved.now" >"$saved.todo" || { status=1; continue; }
+      [ -s "$saved.todo" ] || continue
+      {
+        echo "*$table"
+        grep '^1 ' "$saved.todo" | sort -r | cut -c3-
+        for part in 2 3 4 5; do grep "^$part " "$saved.todo" | cut -c3-; done
+        echo COMMIT
+      } | $tool-restore --noflush -w 5 || status=1
+    done
+    rm -f "$saved.now" "$saved.all" "$saved.todo"
+  done
+done
+exit $status
+"""
+)

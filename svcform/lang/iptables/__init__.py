@@ -1,0 +1,1 @@
+"""The language of ``iptables-save`` and ``iptables-restore``, as typed statements."""
