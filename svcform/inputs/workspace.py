@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from types import MappingProxyType
 
-from svcform.diagnostics import Diagnostic
+from svcform.diagnostics import Diagnostic, errors
+from svcform.inputs import lock_changes, lockfile
+from svcform.inputs.cluster import Cluster, resolve_services, without_duplicates
 from svcform.inputs.connection_defaults import ConnectionDefaults
+from svcform.inputs.endpoints import resolve_endpoints
+from svcform.inputs.kinds import DAEMON_SET, SERVICE
+from svcform.inputs.locate import locate
+from svcform.inputs.lockfile import LockFile
+from svcform.inputs.manifests import ManifestPaths, Manifests, RawObject, read_manifests
+from svcform.inputs.project import ProjectInputs, ProjectRequest, read_project
+from svcform.inputs.services import key_of
+from svcform.inputs.validate import Validation, validate
+from svcform.inputs.workloads import Placements
+from svcform.model.node import Node
+from svcform.model.service import NamespacedName
 from svcform.model.workspace import Workspace
-
-if TYPE_CHECKING:
-    from svcform.inputs.lockfile import LockFile
-
-Validation = Literal["strict", "warn", "ignore"]
+from svcform.policy.allocate import Allocation, Ranges, allocate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +63,173 @@ class Loaded:
     lock: LockFile | None
     lock_text: bytes | None
     lock_path: Path
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run's values on their way, and all that was found out."""
+
+    request: LoadRequest
+    project: ProjectInputs
+    diagnostics: list[Diagnostic]
+    manifests: Manifests = field(default_factory=Manifests)
+    objects: list[RawObject | None] = field(default_factory=list)
+    cluster: Cluster = field(default_factory=Cluster)
+
+
+def load(request: LoadRequest) -> Loaded:
+    """Read, check and resolve the whole input; every mistake is in ``diagnostics``.
+
+    Nothing is written.  Raises :class:`~svcform.errors.UsageError` where the project itself can't
+    be found.
+    """
+    with _without_garbage_collection():
+        return _load(request)
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    # Reading makes a million values that all stay: the collector would walk them again and again
+    # for nothing (a factor of 1.5 to 6).  What was read is then left out of later collections.
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.freeze()
+            gc.enable()
+
+
+def _load(request: LoadRequest) -> Loaded:
+    project, diagnostics = read_project(_project_request(request))
+    if project is None:
+        return Loaded(
+            workspace=None,
+            diagnostics=tuple(locate(diagnostics, {}, Path.cwd())),
+            lock=None,
+            lock_text=None,
+            lock_path=request.project / lockfile.NAME,
+        )
+    run = _Run(request, project, list(diagnostics))
+    _read(run)
+    lock_path = project.inventory_dir / lockfile.NAME
+    before, found = lockfile.read(lock_path)
+    run.diagnostics += [*found, *lock_changes.vanished_nodes(before, project.all_node_names)]
+    allocation = allocate(run.cluster.services.values(), _ranges(run), before.services)
+    run.diagnostics += allocation.diagnostics
+    after = lock_changes.complete(before, allocation.lock, project.nodes, lockfile.new_project_id())
+    if request.locked:
+        run.diagnostics += lock_changes.check_locked(before, after, str(lock_path))
+    workspace = _workspace(run, allocation, after)
+    return _loaded(run, workspace, before, after)
+
+
+def _project_request(request: LoadRequest) -> ProjectRequest:
+    return ProjectRequest(
+        project=request.project,
+        inventories=request.inventories,
+        playbook=request.playbook,
+        extra_vars=request.extra_vars,
+        limit=request.limit,
+        vault_password_files=request.vault_password_files,
+        connection_defaults=request.connection_defaults,
+    )
+
+
+def _read(run: _Run) -> None:
+    plays = [
+        ManifestPaths(play.manifest_paths, play.manifest_origins, play.template_variables)
+        for play in run.project.plays
+    ]
+    run.manifests = read_manifests(plays)
+    valid, invalid = validate(run.manifests.objects, run.request.validate)
+    run.objects, duplicates = without_duplicates(valid)
+    objects = [item for item in run.objects if item is not None]
+    run.cluster, refused = resolve_services(objects)
+    run.diagnostics += [*run.manifests.diagnostics, *invalid, *duplicates, *refused]
+
+
+def _ranges(run: _Run) -> Ranges:
+    settings = run.project.settings
+    return Ranges(
+        service_cidrs=settings.service_cidrs or run.cluster.service_cidrs,
+        node_port_range=settings.node_port_range,
+        load_balancer_pools=settings.load_balancer_pools,
+    )
+
+
+def _workspace(run: _Run, allocation: Allocation, lock: LockFile) -> Workspace:
+    services = allocation.services
+    objects = list({id(item): item for item in run.objects if item is not None}.values())
+    endpoints, found = resolve_endpoints(services, run.cluster.selectors, objects, _placements(run))
+    run.diagnostics += found
+    nodes = tuple(_completed(node, run.cluster) for node in run.project.nodes)
+    return Workspace(
+        project_id=lock.project_id,
+        root=str(run.project.root),
+        plays=tuple(play.play for play in run.project.plays),
+        nodes=nodes,
+        services=MappingProxyType(dict(services)),
+        endpoints=MappingProxyType(endpoints),
+        play_services=_play_services(run),
+    )
+
+
+def _placements(run: _Run) -> Placements:
+    nodes = {node.name: node for node in (*run.project.play_nodes, *run.project.nodes)}
+    by_workload = {
+        key: placements for play in run.project.plays for key, placements in play.workloads.items()
+    }
+    return Placements(by_workload=by_workload, nodes=nodes, daemon_nodes=_daemon_nodes(run, nodes))
+
+
+def _daemon_nodes(run: _Run, nodes: Mapping[str, Node]) -> dict[NamespacedName, tuple[str, ...]]:
+    # A DaemonSet that nobody places runs on every node of the plays that have its manifest.
+    found: dict[NamespacedName, dict[str, None]] = {}
+    for number, numbers in enumerate(run.manifests.plays):
+        names = [
+            name
+            for name in run.project.plays[number].play.nodes
+            if name in nodes and not nodes[name].absent
+        ]
+        for item in (run.objects[index] for index in numbers):
+            if item is not None and item.kind is DAEMON_SET:
+                found.setdefault(key_of(item), {}).update(dict.fromkeys(names))
+    return {key: tuple(names) for key, names in found.items()}
+
+
+def _completed(node: Node, cluster: Cluster) -> Node:
+    settings = node.settings
+    zone = settings.zone or cluster.zones.get(settings.node_name or node.name, "")
+    cidrs = settings.service_cidrs or cluster.service_cidrs
+    return replace(node, settings=replace(settings, zone=zone, service_cidrs=cidrs))
+
+
+def _play_services(run: _Run) -> tuple[tuple[NamespacedName, ...], ...]:
+    return tuple(
+        tuple(
+            sorted(
+                {
+                    key_of(item)
+                    for number in numbers
+                    if (item := run.objects[number]) is not None and item.kind is SERVICE
+                }
+            )
+        )
+        for numbers in run.manifests.plays
+    )
+
+
+def _loaded(run: _Run, workspace: Workspace, before: LockFile, after: LockFile) -> Loaded:
+    diagnostics = locate(run.diagnostics, run.manifests.sources, Path.cwd())
+    broken = bool(errors(diagnostics))
+    text = lockfile.render(after)
+    is_changed = lock_changes.missing_lines(before, after) or before != after
+    return Loaded(
+        workspace=None if broken else workspace,
+        diagnostics=tuple(diagnostics),
+        lock=after,
+        lock_text=text if is_changed and not broken and not run.request.locked else None,
+        lock_path=run.project.inventory_dir / lockfile.NAME,
+    )

@@ -1,0 +1,215 @@
+"""Manifests: files, folders and globs in, Kubernetes objects out."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from svcform.diagnostics import Diagnostic, Location, Origin, Severity
+from svcform.inputs.kinds import KINDS, Kind, group_of
+from svcform.inputs.marked_files import shown
+from svcform.inputs.sources import Source
+from svcform.inputs.templates import render
+from svcform.inputs.yaml_read import Document, read_documents
+
+_SUFFIXES = (".yaml", ".yml", ".json")
+
+
+class RawObject(NamedTuple):
+    """One object of a known kind, as it was read; not validated yet.
+
+    ``path`` is where it stands in its document: empty, or ``("items", 3)`` inside of a List.
+    """
+
+    kind: Kind
+    value: dict[str, Any]
+    document: Document
+    path: tuple[str | int, ...] = ()
+
+    @property
+    def origin(self) -> Origin:
+        """Where the object stands."""
+        return Origin(self.document.source.name, self.document.number, self.path)
+
+
+@dataclass(slots=True)
+class Manifests:
+    """What the manifests of a project hold.
+
+    ``objects`` has each object once, in the order of reading; ``plays[i]`` has the numbers of
+    those that play ``i`` names; ``read`` the same by source, so that none is read twice;
+    ``skipped`` counts the objects of kinds that svcform has no use for.
+    """
+
+    objects: list[RawObject] = field(default_factory=list)
+    plays: list[list[int]] = field(default_factory=list)
+    sources: dict[str, Source] = field(default_factory=dict)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+    read: dict[str, list[int]] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+class ManifestPaths(NamedTuple):
+    """What one play wants read: paths (each with where it was written), template variables."""
+
+    paths: Sequence[Path]
+    origins: Sequence[Origin]
+    variables: Mapping[str, Any]
+
+
+def read_manifests(plays: Sequence[ManifestPaths]) -> Manifests:
+    """Read what the plays name; each file once, each template once a play."""
+    found = Manifests()
+    for number, play in enumerate(plays):
+        numbers: list[int] = []
+        for file in _files(play, found.diagnostics):
+            source = _source(file, play.variables, number, found)
+            if source is not None:
+                numbers += _objects_of(source, found)
+        found.plays.append(sorted(set(numbers)))
+    found.diagnostics += _notices(found.skipped)
+    return found
+
+
+def _files(play: ManifestPaths, diagnostics: list[Diagnostic]) -> list[Path]:
+    files: dict[Path, None] = {}
+    origins = [*play.origins, *[None] * len(play.paths)]
+    for path, origin in zip(play.paths, origins, strict=False):
+        matches = sorted(_expand(Path(os.path.normpath(path))))
+        if not matches:
+            diagnostics.append(_nothing_there(path, origin))
+        files.update(dict.fromkeys(matches))
+    return list(files)
+
+
+def _expand(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        for folder, folders, names in os.walk(path):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            yield from (
+                Path(folder, name)
+                for name in names
+                if name.removesuffix(".j2").endswith(_SUFFIXES) and not name.startswith(".")
+            )
+    elif path.exists():
+        yield path
+    elif any(sign in str(path) for sign in "*?["):
+        for match in Path(path.anchor).glob(str(path.relative_to(path.anchor))):
+            yield from _expand(match)
+
+
+def _nothing_there(path: Path, origin: Origin | None) -> Diagnostic:
+    return Diagnostic(
+        "SVC150",
+        Severity.ERROR,
+        "No manifest there",
+        f"There is no manifest at {path}: a file, a folder with files that end in .yaml, .yml or "
+        ".json (or .j2 behind it), or a glob that matches something is wanted.",
+        origin,
+    )
+
+
+def _source(file: Path, variables: Mapping[str, Any], play: int, found: Manifests) -> Source | None:
+    file_shown = shown(file)
+    is_template = file.suffix == ".j2"
+    name = f"{file_shown}#{play}" if is_template else file_shown
+    if name in found.sources:
+        return found.sources[name]
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        found.diagnostics.append(_unreadable(file_shown, error))
+        return None
+    is_json = file.name.removesuffix(".j2").endswith(".json")
+    source = Source(name=name, file=file_shown, text=text, json=is_json)
+    if is_template:
+        source, diagnostics = render(source, variables)
+        found.diagnostics += diagnostics
+    found.sources[name] = source
+    return source
+
+
+def _unreadable(file: str, error: OSError | UnicodeDecodeError) -> Diagnostic:
+    reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
+    detail = f"The manifest {file} can't be read: {reason}."
+    return Diagnostic("SVC150", Severity.ERROR, "No manifest there", detail, Location(file))
+
+
+def _objects_of(source: Source, found: Manifests) -> list[int]:
+    if source.name not in found.read:
+        documents, diagnostics = read_documents(source)
+        found.diagnostics += diagnostics
+        first = len(found.objects)
+        for document in documents:
+            _collect(document.value, document, (), found)
+        found.read[source.name] = list(range(first, len(found.objects)))
+    return found.read[source.name]
+
+
+def _collect(
+    value: object, document: Document, path: tuple[str | int, ...], found: Manifests
+) -> None:
+    if value is None:
+        return
+    where = Origin(document.source.name, document.number, path)
+    if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
+        found.diagnostics.append(_no_object(value, where))
+        return
+    name, version = value["kind"], str(value.get("apiVersion") or "")
+    items = value.get("items")
+    if name.endswith("List") and (isinstance(items, list) or items is None):
+        for number, item in enumerate(items or ()):
+            if name != "List" and isinstance(item, dict):
+                # Typed lists of the API leave these two out of their items.
+                item.setdefault("kind", name.removesuffix("List"))
+                item.setdefault("apiVersion", version)
+            _collect(item, document, (*path, "items", number), found)
+        return
+    kind = KINDS.get(name)
+    if kind is None or group_of(kind.api_version) != group_of(version):
+        found.skipped[f"{version} {name}".strip()] += 1
+        if kind is not None and name not in _ELSEWHERE:
+            found.diagnostics.append(_wrong_version(kind, version, where))
+        return
+    if version != kind.api_version:
+        found.diagnostics.append(_wrong_version(kind, version, where.at("apiVersion")))
+        return
+    found.objects.append(RawObject(kind, value, document, path))
+
+
+# Kinds of these names exist in other API groups, too (Knative's Service).
+_ELSEWHERE = frozenset({"Service", "Deployment"})
+
+
+def _no_object(value: object, where: Origin) -> Diagnostic:
+    what = "it has no `kind`" if isinstance(value, dict) else f"it is a {type(value).__name__}"
+    detail = (
+        f"The document is no Kubernetes object: {what}. An object is a mapping with "
+        "`apiVersion`, `kind` and `metadata`."
+    )
+    return Diagnostic("SVC155", Severity.ERROR, "Not a Kubernetes object", detail, where)
+
+
+def _wrong_version(kind: Kind, version: str, where: Origin) -> Diagnostic:
+    detail = (
+        f"A {kind.name} has the apiVersion {kind.api_version!r}, and here it is {version!r}; "
+        "convert the manifest."
+    )
+    return Diagnostic("SVC155", Severity.ERROR, "Not a Kubernetes object", detail, where)
+
+
+def _notices(skipped: Counter[str]) -> list[Diagnostic]:
+    return [
+        Diagnostic(
+            "SVC157",
+            Severity.NOTICE,
+            "Objects of other kinds are skipped",
+            f"{count} object{'s' if count > 1 else ''} of kind {kind} "
+            f"{'are' if count > 1 else 'is'} skipped: svcform has no use for them.",
+        )
+        for kind, count in sorted(skipped.items())
+    ]

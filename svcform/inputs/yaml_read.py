@@ -1,0 +1,142 @@
+"""Manifests' YAML and JSON, fast: a reader that only accepts, and one that explains.
+
+ryaml (libyaml's parser in Rust) reads the documents in which nothing can be ambiguous; it refuses
+duplicate keys.  Every other document, and every one that ryaml refuses, is read by
+:mod:`svcform.inputs.yaml_nodes`, which equals it on all that both accept.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import ryaml
+import yaml
+
+from svcform.diagnostics import Diagnostic, Location, Severity
+from svcform.inputs.sources import Chunk, Source
+from svcform.inputs.yaml_nodes import Path, Problem, read_nodes
+from svcform.inputs.yaml_scalars import is_harmless, needs_slow_reader
+
+
+class Document(NamedTuple):
+    """A document: which one of its source (from 0), its value, ambiguous scalars by path."""
+
+    source: Source
+    number: int
+    value: Any
+    ambiguous: tuple[tuple[Path, str], ...] = ()
+
+
+@dataclass(slots=True)
+class _Findings:
+    source: Source
+    documents: list[Document] = field(default_factory=list)
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def add(self, value: object, ambiguous: tuple[tuple[Path, str], ...] = ()) -> None:
+        self.documents.append(Document(self.source, len(self.documents), value, ambiguous))
+
+
+def read_documents(source: Source) -> tuple[list[Document], list[Diagnostic]]:
+    """All documents of a source; empty ones have the value None.
+
+    A document that can't be read keeps its number and has the value None, beside its errors.
+    """
+    found = _Findings(source)
+    if source.json and (value := _read_json(source.text)) is not None:
+        found.add(value)
+        return found.documents, []
+    harmless = is_harmless(source.text)
+    for chunk in source.chunks():
+        if (harmless or not needs_slow_reader(chunk.text)) and _read_fast(chunk, found):
+            continue
+        _read_slowly(chunk, found)
+    return found.documents, found.diagnostics
+
+
+def read_again(document: Document) -> Document:
+    """A document that was readable, as the slow reader has it: all its keys are text."""
+    found = document.source.chunk_of(document.number)
+    if found is None:
+        return document
+    chunk, number = found
+    reading = read_nodes(_untabbed(document.source, chunk.text))[number]
+    return document._replace(value=reading.value, ambiguous=tuple(reading.ambiguous))
+
+
+def _read_json(text: str) -> object:
+    try:
+        return json.loads(text, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("duplicate key")
+    return made
+
+
+def _read_fast(chunk: Chunk, found: _Findings) -> bool:
+    try:
+        values = ryaml.loads_all(chunk.text) or [None]  # type: ignore[attr-defined] # no __all__
+    except (ValueError, RecursionError):
+        return False
+    for value in values:
+        found.add(value)
+    return True
+
+
+def _read_slowly(chunk: Chunk, found: _Findings) -> None:
+    source = found.source
+    try:
+        readings = read_nodes(_untabbed(source, chunk.text))
+    except yaml.MarkedYAMLError as error:
+        found.diagnostics.append(_syntax_error(error, source, chunk))
+        found.add(None)
+        return
+    except (yaml.YAMLError, RecursionError) as error:
+        detail = f"The document can't be read as YAML: {_sentence(str(error))}"
+        found.diagnostics.append(_not_yaml(detail, Location(source.file, chunk.lines_before + 1)))
+        found.add(None)
+        return
+    for reading in readings:
+        found.diagnostics += [_diagnostic(problem, source, chunk) for problem in reading.problems]
+        found.add(reading.value, tuple(reading.ambiguous))
+    if not readings:
+        found.add(None)
+
+
+def _untabbed(source: Source, text: str) -> str:
+    # JSON may be indented by tabs, and has none inside of its strings; YAML may not.
+    return text.replace("\t", " ") if source.json else text
+
+
+def _place(mark: yaml.Mark | None, source: Source, chunk: Chunk) -> Location:
+    if mark is None:
+        return Location(source.file, chunk.lines_before + 1, 1)
+    return source.location(chunk.lines_before + mark.line, mark.column)
+
+
+def _diagnostic(problem: Problem, source: Source, chunk: Chunk) -> Diagnostic:
+    where = _place(problem.mark, source, chunk)
+    return Diagnostic(problem.code, Severity.ERROR, problem.summary, problem.detail, where)
+
+
+def _not_yaml(detail: str, where: Location) -> Diagnostic:
+    return Diagnostic("SVC151", Severity.ERROR, "The document is not valid YAML", detail, where)
+
+
+def _syntax_error(error: yaml.MarkedYAMLError, source: Source, chunk: Chunk) -> Diagnostic:
+    context = f" {error.context}" if error.context else ""
+    problem = f"{error.problem or 'it is not understood'}{context}"
+    detail = f"The document can't be read as YAML: {_sentence(problem)}"
+    return _not_yaml(detail, _place(error.problem_mark or error.context_mark, source, chunk))
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())
+    return text if text.endswith(".") else f"{text}."
