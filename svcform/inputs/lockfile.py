@@ -29,7 +29,8 @@ NEEDS = "0.1"
 GIT_ATTRIBUTE = f"{NAME} merge=union"
 
 _HEAD = "# Written by svcform; keep it in Git. One line a node and one a Service, sorted."
-_PLAIN = re.compile(r"[A-Za-z0-9._-]+")
+# What YAML 1.1 takes for text without quotes.
+_PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[A-Za-z][A-Za-z0-9._-]*", re.I)
 _FIELD = re.compile(r'([a-z]+): ("?)([0-9A-Za-z._-]+)\2')
 _SECTION = re.compile(r"(?:nodes|services):(?: \{\})?")
 _NODE = re.compile(r'  ("(?:[^"\\]|\\.)*"|[^\s/:"]+):\s*\{\s*\}')
