@@ -47,6 +47,7 @@ def plan_json(
             "unplanned": counts.unplanned,
         },
         "batches": [list(batch.nodes) for batch in plan.batches],
+        "refusals": [as_json(d) for d in ordered(plan.refusals)],
         "nodes": [_node(node) for node in plan.nodes],
     }
     return findings_json("plan", diagnostics, body)

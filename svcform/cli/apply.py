@@ -1,0 +1,100 @@
+"""``svcform apply [FILE]``: carry out a saved plan, or plan, show, ask and apply."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+
+from svcform.cli import parser as flags
+from svcform.cli.applying import carry_out, is_approved, refuse_without_terminal
+from svcform.cli.console import Console, console
+from svcform.cli.files import read
+from svcform.cli.opening import opener
+from svcform.cli.proposing import Proposal, make_plan, show_plan
+from svcform.cli.reading import by_name, read_nodes
+from svcform.engine.exit_code import of_plan
+from svcform.errors import UsageError
+from svcform.plan import planfile
+
+_REFUSED = 7
+_QUESTION = "Apply this plan?"
+
+
+def add(subparsers: flags.Subparsers) -> None:
+    """Add the command's grammar."""
+    parser = subparsers.add_parser("apply", help="carry a plan out")
+    parser.add_argument("file", nargs="?", type=Path, help="a plan that `plan --out` wrote")
+    parser.add_argument(
+        "--expect", metavar="DIGEST", help="plan again; apply only if this is the plan's digest"
+    )
+    flags.add_apply(parser)
+    flags.add_proposal(parser)
+    flags.add_project(parser)
+    flags.add_reading(parser)
+    flags.add_connection(parser)
+    flags.add_output(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: Namespace) -> int:
+    """Apply a file as it is, or a fresh plan that somebody approved."""
+    out = console(arguments)
+    if arguments.file is not None:
+        return _apply_file(arguments, out)
+    if arguments.expect is None:
+        refuse_without_terminal(arguments, out)
+    return _apply_fresh(arguments, out)
+
+
+def _apply_file(arguments: Namespace, out: Console) -> int:
+    if arguments.expect or arguments.target or arguments.exclude:
+        raise UsageError(
+            "A plan file is applied as it is: --expect, --target and --exclude belong to `plan`."
+        )
+    plan = planfile.read(read(arguments.file))
+    inputs = read_nodes(arguments, out)
+    nodes = by_name(inputs.nodes)
+    strangers = [n.node for n in plan.nodes if n.node not in nodes]
+    if strangers and arguments.limit is None:
+        raise UsageError(
+            f"The plan has {strangers[0]}, which no play of this project chooses; "
+            "use the inventory and the playbook that the plan was made with."
+        )
+    proposal = Proposal(
+        plan=plan,
+        digest=planfile.digest(plan),
+        nodes=nodes,
+        opener=opener(inputs.inventory_dir),
+        diagnostics=(),
+    )
+    return _refused(proposal, out) or carry_out(arguments, out, proposal)
+
+
+def _apply_fresh(arguments: Namespace, out: Console) -> int:
+    proposal = make_plan(arguments, out)
+    if not out.json:
+        show_plan(proposal, out, rules=arguments.rules)
+    if arguments.expect and arguments.expect != proposal.digest:
+        out.say("Nothing was touched: the plan's digest is not the one that was expected.")
+        return 3
+    code = _refused(proposal, out)
+    if code:
+        return code
+    if proposal.plan.is_empty:
+        return carry_out(arguments, out, proposal) if out.json else 0
+    if all(node.is_empty or node.problem for node in proposal.plan.nodes):
+        return int(of_plan(proposal.plan))
+    if arguments.expect or is_approved(arguments, out, _QUESTION):
+        return carry_out(arguments, out, proposal)
+    return 1
+
+
+def _refused(proposal: Proposal, out: Console) -> int:
+    if not proposal.plan.refusals:
+        return 0
+    if out.json:
+        show_plan(proposal, out, rules=False, exit_code=_REFUSED)
+    else:
+        out.findings(proposal.plan.refusals)
+    out.say("Nothing was touched.")
+    return _REFUSED

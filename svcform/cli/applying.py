@@ -1,0 +1,131 @@
+"""Carrying a plan out, and what it says at the end."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from argparse import Namespace
+from collections.abc import Mapping
+
+from svcform.cli.console import Console
+from svcform.cli.proposing import Proposal
+from svcform.engine.apply import ApplyOptions, apply
+from svcform.engine.exit_code import of_apply, of_plan
+from svcform.engine.outcome import Outcome
+from svcform.errors import Interrupted, UsageError
+from svcform.plan.plan import Plan
+from svcform.plan.services import ServiceRow
+from svcform.views.outcomes import NodeResult, outcomes_json, outcomes_text
+from svcform.views.plan_json import document, problem_json
+from svcform.views.progress import NodeProgress
+from svcform.views.services import services_json, services_text
+
+
+def refuse_without_terminal(arguments: Namespace, out: Console) -> None:
+    """Raise UsageError where nobody can answer and nobody has approved."""
+    if not arguments.auto_approve and (out.json or not out.interactive):
+        why = "the output is JSON" if out.json else "there is no terminal to ask on"
+        raise UsageError(
+            f"Nothing was touched: {why}. Use --auto-approve, or save a plan with "
+            "`svcform plan --out FILE` and apply that file."
+        )
+
+
+def is_approved(arguments: Namespace, out: Console, question: str) -> bool:
+    """Whether a person typed ``yes``, or ``--auto-approve`` did."""
+    if arguments.auto_approve:
+        return True
+    out.stderr.write(f"\n{question}\n  Only 'yes' is accepted: ")
+    out.stderr.flush()
+    try:
+        answer = input()
+    except EOFError:
+        answer = ""
+    if answer.strip() == "yes":
+        return True
+    out.say("Nothing was touched.")
+    return False
+
+
+def who() -> str:
+    """Who applies: also a uid that has no passwd entry."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return f"uid {os.getuid()}"
+
+
+def carry_out(arguments: Namespace, out: Console, proposal: Proposal) -> int:
+    """Apply the plan, show what became of each node and the Services; the exit code."""
+    plan = proposal.plan
+    options = ApplyOptions(
+        forks=arguments.forks,
+        run_timeout=arguments.run_timeout,
+        confirm_timeout=arguments.confirm_timeout,
+        who=who(),
+        source=socket.gethostname(),
+    )
+    with NodeProgress(out.stderr, "Applying", len(plan.nodes), lines=not out.json) as progress:
+        outcomes = apply(plan, proposal.nodes, proposal.opener, options, progress)
+    code = exit_code(plan, outcomes)
+    _report(out, proposal, outcomes, code)
+    return code
+
+
+def exit_code(plan: Plan, outcomes: Mapping[str, Outcome]) -> int:
+    """The apply's own code; where it went well, that of the nodes that had no plan."""
+    interrupted = any(isinstance(o.error, Interrupted) for o in outcomes.values())
+    applied = int(of_apply(outcomes, interrupted=interrupted))
+    return applied or int(of_plan(plan))
+
+
+def _results(plan: Plan, outcomes: Mapping[str, Outcome]) -> list[NodeResult]:
+    results = []
+    for node in plan.nodes:
+        outcome = outcomes.get(node.node)
+        if outcome is None:
+            continue
+        results.append(
+            NodeResult(
+                node=node.node,
+                word=outcome.result.value,
+                failed=outcome.failed,
+                detail=outcome.detail,
+                remedy=outcome.remedy,
+                moved=tuple(map(str, outcome.moved)),
+            )
+        )
+    return results
+
+
+def _tables(plan: Plan, outcomes: Mapping[str, Outcome]) -> dict[str, tuple[ServiceRow, ...]]:
+    return {
+        node.node: node.services
+        for node in plan.nodes
+        if node.node in outcomes and not outcomes[node.node].failed
+    }
+
+
+def _report(out: Console, proposal: Proposal, outcomes: Mapping[str, Outcome], code: int) -> None:
+    plan = proposal.plan
+    results = _results(plan, outcomes)
+    tables = _tables(plan, outcomes)
+    if out.json:
+        body = {
+            "digest": proposal.digest,
+            "exit_code": code,
+            "nodes": outcomes_json(results),
+            "unplanned": [
+                {"name": n.node, "problem": problem_json(n.problem)}
+                for n in plan.nodes
+                if n.problem
+            ],
+            "services": services_json(tables),
+        }
+        out.result(document("apply", body))
+        return
+    for node in plan.nodes:
+        outcome = outcomes.get(node.node)
+        out.findings(outcome.warnings if outcome else ())
+    out.result(outcomes_text(results, out.out) + "\n" + services_text(tables))

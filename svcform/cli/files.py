@@ -1,0 +1,46 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from svcform.errors import UsageError
+
+
+def replace(path: Path, content: bytes, *, private: bool = False) -> None:
+    """Write the file in one step; ``private`` files are their owner's alone.
+
+    Raises UsageError where the folder can't be written.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise UsageError(f"{path} can't be written: {error.strerror}.") from error
+    temporary = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+        if not private:
+            temporary.chmod(_usual_mode(path))
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(f"{path} can't be written: {error.strerror}.") from error
+
+
+def _usual_mode(path: Path) -> int:
+    if path.exists():
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask
+
+
+def read(path: Path) -> bytes:
+    """The file's bytes.  Raises UsageError where it can't be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}.") from error

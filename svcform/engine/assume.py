@@ -1,0 +1,89 @@
+"""Assume: what stands in for an observation where no node is asked (``svcform render``)."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from svcform.backends.contract import Reading, Status
+from svcform.backends.registry import BACKENDS
+from svcform.engine.observe import Observation
+from svcform.engine.recorded import Recorded
+from svcform.model.facts import Facts, InterfaceAddress
+from svcform.model.net import Family, family_of
+from svcform.model.node import Node
+from svcform.transport.contract import Binding
+
+_IPTABLES = "v1.8.9 (nf_tables)"
+_TOOLS = {
+    "iptables": f"iptables {_IPTABLES}",
+    "ip6tables": f"ip6tables {_IPTABLES}",
+    "iptables-nft": f"iptables {_IPTABLES}",
+    "ip6tables-nft": f"ip6tables {_IPTABLES}",
+    "nft": "nftables v1.0.6",
+    "conntrack": "conntrack v1.4.7 (conntrack-tools)",
+    **dict.fromkeys(
+        ("ip", "ipset", "ipvsadm", "modprobe", "sysctl", "gzip", "sha256sum"), "present"
+    ),
+}
+_SYSCTLS = {
+    "net.ipv4.ip_forward": "0",
+    "net.ipv4.conf.all.route_localnet": "0",
+    "net.ipv6.conf.all.forwarding": "0",
+    "net.ipv6.conf.all.disable_ipv6": "0",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """An observation that nobody made, and in words what it takes for granted."""
+
+    observation: Observation
+    words: tuple[str, ...]
+
+
+def assume(node: Node) -> Assumption:
+    """A node with usual tools, nothing of svcform's, and the addresses that its settings name."""
+    own = _own_addresses(node)
+    addresses = tuple(
+        InterfaceAddress(interface="eth0", address=a, prefix_length=family_of(a).bits) for a in own
+    )
+    facts = Facts(
+        hostname=node.name,
+        kernel="6.1.0",
+        architecture="x86_64",
+        tools=MappingProxyType(_TOOLS),
+        sysctls=MappingProxyType(_SYSCTLS),
+        addresses=addresses,
+        default_source=MappingProxyType({family_of(a): a for a in reversed(own)}),
+        forward_policy=MappingProxyType(dict.fromkeys(Family, "ACCEPT")),
+    )
+    readings = {p.name: Reading(status=Status.ABSENT) for b in BACKENDS for p in b.probes()}
+    observation = Observation(
+        facts=facts,
+        readings=MappingProxyType(readings),
+        recorded=Recorded(),
+        binding=Binding(address=node.connection.host, port=node.connection.port),
+    )
+    return Assumption(observation=observation, words=_words(node, own))
+
+
+def _own_addresses(node: Node) -> tuple[str, ...]:
+    if node.settings.node_ip:
+        return node.settings.node_ip
+    try:
+        return (str(ipaddress.ip_address(node.connection.host)),)
+    except ValueError:
+        return ()
+
+
+def _words(node: Node, own: tuple[str, ...]) -> tuple[str, ...]:
+    where = f"{node.name} has the address {' and '.join(own)}"
+    unknown = f"{node.name} has no address that the inventory tells (set node_ip)"
+    return (
+        where if own else unknown,
+        f"iptables {_IPTABLES} and the other tools are there",
+        "the kernel forwards nothing yet, and iptables' FORWARD policy is ACCEPT",
+        "nothing of svcform's is there yet, and nothing foreign is in the way",
+    )
