@@ -38,6 +38,19 @@ def canonical_address(text: str) -> str | None:
     return None if found is None else str(found)
 
 
+@lru_cache(maxsize=262144)
+def endpoint_address(text: str) -> tuple[str | None, str]:
+    """An endpoint's canonical address, and what is wrong with it (empty if nothing is).
+
+    As the API server, it takes no address that means the node itself or its link.
+    """
+    address = parse_address(text)
+    if address is None:
+        return None, "is no IP address"
+    special = is_special(address)
+    return str(address), f"is {special}" if special else ""
+
+
 def parse_cidr(text: str) -> Network | None:
     """A CIDR with its host bits cleared, or None for what isn't one; spaces around it are cut."""
     address, slash, length = text.strip().partition("/")

@@ -12,7 +12,7 @@ from svcform.inputs.manifests import RawObject
 from svcform.inputs.pods import Pod, PodIndex, labels_of, read_pod
 from svcform.inputs.services import key_of
 from svcform.inputs.slices import HEADLESS, SERVICE_NAME, EndpointSet, add_endpoints, add_slice
-from svcform.inputs.workloads import Placements, Workload, read_workload
+from svcform.inputs.workloads import Placements, Workload, read_workload, unknown_workloads
 from svcform.model.endpoint import PortKey, ServiceEndpoints
 from svcform.model.net import family_of
 from svcform.model.service import NamespacedName, Service, ServicePort, ServiceType
@@ -44,14 +44,15 @@ def resolve_endpoints(
     """
     sources = _collect(objects, placements)
     index = PodIndex(sources.pods)
+    sources.diagnostics += unknown_workloads(sources.workloads, placements)
     resolved: dict[NamespacedName, ServiceEndpoints] = {}
     for key, service in services.items():
         found = EndpointSet()
         if key in sources.slices:
             for item in sources.slices[key]:
-                add_slice(item, found)
+                sources.diagnostics += add_slice(item, found)
         elif key in sources.endpoints:
-            add_endpoints(sources.endpoints[key], found)
+            sources.diagnostics += add_endpoints(sources.endpoints[key], found)
         elif selectors.get(key) and service.type is not ServiceType.EXTERNAL_NAME:
             sources.diagnostics += _select(service, selectors[key], index, found, sources)
         resolved[key] = found.frozen()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from svcform.inputs.addresses import canonical_address
+from svcform.diagnostics import Diagnostic, Severity
+from svcform.inputs.addresses import endpoint_address
 from svcform.inputs.manifests import RawObject
-from svcform.inputs.services import protocol_of
+from svcform.inputs.services import key_of, protocol_of
 from svcform.model.endpoint import Endpoint, PortKey, ServiceEndpoints
-from svcform.model.net import Family, endpoint_text
+from svcform.model.net import Family, endpoint_text, family_of
 
 SERVICE_NAME = "kubernetes.io/service-name"
 HEADLESS = "service.kubernetes.io/headless"
@@ -46,8 +47,11 @@ def _sort_text(endpoint: Endpoint) -> str:
     return endpoint_text(endpoint.address, endpoint.port)
 
 
-def add_slice(item: RawObject, to: EndpointSet) -> None:
-    """Add what an EndpointSlice has; FQDN slices have no addresses."""
+def add_slice(item: RawObject, to: EndpointSet) -> Iterator[Diagnostic]:
+    """Add what an EndpointSlice has, and give what is wrong with its addresses.
+
+    Slices of names (FQDN) have no addresses.
+    """
     value = item.value
     if value["addressType"] == "FQDN":
         return
@@ -59,18 +63,37 @@ def add_slice(item: RawObject, to: EndpointSet) -> None:
     ]
     for key, _ in ports:
         to.declare(key)
-    for entry in value.get("endpoints") or ():
-        made = _slice_endpoint(entry)
-        if made is None:
+    for number, entry in enumerate(value.get("endpoints") or ()):
+        address, problem = _first_address(entry["addresses"], family)
+        if problem or address is None:
+            yield _wrong_address(item, problem, ("endpoints", number, "addresses"))
             continue
-        for key, number in ports:
-            to.add(key, made._replace(port=number))
+        made = _slice_endpoint(address, entry)
+        for key, port_number in ports:
+            to.add(key, made._replace(port=port_number))
 
 
-def _slice_endpoint(entry: Mapping[str, Any]) -> Endpoint | None:
-    address = canonical_address(entry["addresses"][0]) if entry["addresses"] else None
-    if address is None:
-        return None
+def _first_address(addresses: Sequence[str], family: Family) -> tuple[str | None, str]:
+    # kube-proxy reads no other address of an endpoint.
+    if not addresses:
+        return None, "an endpoint has no address"
+    address, problem = endpoint_address(addresses[0])
+    if address is not None and family_of(address) is not family:
+        problem = f"is no {family.value} address, as addressType says"
+    return address, problem and f"{addresses[0]} {problem}"
+
+
+def _wrong_address(item: RawObject, problem: str, path: tuple[str | int, ...]) -> Diagnostic:
+    return Diagnostic(
+        "SVC211",
+        Severity.ERROR,
+        "An endpoint's address is not valid",
+        f"{item.kind.name} {key_of(item)}: {problem}; give an address that other machines reach.",
+        item.origin.at(*path),
+    )
+
+
+def _slice_endpoint(address: str, entry: Mapping[str, Any]) -> Endpoint:
     conditions = entry.get("conditions") or _NOTHING
     hints = entry.get("hints")
     target = entry.get("targetRef") or _NOTHING
@@ -92,32 +115,35 @@ def _names(hints: Mapping[str, Any], field: str) -> tuple[str, ...]:
     return tuple(hint["name"] for hint in hints.get(field) or ())
 
 
-def add_endpoints(item: RawObject, to: EndpointSet) -> None:
-    """Add what an Endpoints object has, as the mirroring controller would; see its ``subsets``."""
-    for subset in item.value.get("subsets") or ():
+def add_endpoints(item: RawObject, to: EndpointSet) -> Iterator[Diagnostic]:
+    """Add what an Endpoints object has (its ``subsets``), as the mirroring controller would."""
+    for number, subset in enumerate(item.value.get("subsets") or ()):
         ports = [
             (port.get("name") or "", protocol_of(port), int(port["port"]))
             for port in subset.get("ports") or ()
         ]
         for ready, entry in _subset_addresses(subset):
-            address = canonical_address(entry["ip"])
-            if address is None:
+            address, problem = endpoint_address(entry["ip"])
+            if problem or address is None:
+                yield _wrong_address(item, f"{entry['ip']} {problem}", ("subsets", number))
                 continue
-            family = Family.IPV6 if ":" in address else Family.IPV4
-            target = entry.get("targetRef") or _NOTHING
-            for name, protocol, number in ports:
-                to.add(
-                    PortKey(name, protocol, family),
-                    Endpoint(
-                        address,
-                        number,
-                        entry.get("nodeName"),
-                        ready,
-                        ready,
-                        hostname=entry.get("hostname") or "",
-                        pod=target.get("name") or "" if target.get("kind") == "Pod" else "",
-                    ),
-                )
+            made = _listed_endpoint(address, entry, ready=ready)
+            for name, protocol, port_number in ports:
+                key = PortKey(name, protocol, family_of(address))
+                to.add(key, made._replace(port=port_number))
+
+
+def _listed_endpoint(address: str, entry: Mapping[str, Any], *, ready: bool) -> Endpoint:
+    target = entry.get("targetRef") or _NOTHING
+    return Endpoint(
+        address,
+        0,
+        entry.get("nodeName"),
+        ready,
+        ready,
+        hostname=entry.get("hostname") or "",
+        pod=target.get("name") or "" if target.get("kind") == "Pod" else "",
+    )
 
 
 def _subset_addresses(subset: Mapping[str, Any]) -> Iterator[tuple[bool, Mapping[str, Any]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -174,6 +175,46 @@ def _node_name(name: str | None, nodes: Mapping[str, Node]) -> str | None:
     return (node.settings.node_name or node.name) if node else name
 
 
-def unplaced(workloads: Sequence[Workload]) -> Iterator[Workload]:
-    """The workloads that have no pod at all."""
-    return (workload for workload in workloads if not workload.pods)
+def unite_placements(
+    plays: Sequence[Mapping[NamespacedName, Sequence[Placement]]],
+) -> tuple[dict[NamespacedName, Sequence[Placement]], list[Diagnostic]]:
+    """The placements of all plays; a workload that two plays place differently is an error."""
+    found: dict[NamespacedName, Sequence[Placement]] = {}
+    problems = []
+    for workloads in plays:
+        for key, given in workloads.items():
+            if found.setdefault(key, given) != given:
+                detail = (
+                    f"Two plays place {key} differently, but a workload is one in the whole "
+                    "project; list all of its places in one of them."
+                )
+                where = given[0].origin if given else None
+                problems.append(
+                    Diagnostic(
+                        "SVC235",
+                        Severity.ERROR,
+                        "Two plays place one workload differently",
+                        detail,
+                        where,
+                    )
+                )
+    return found, problems
+
+
+def unknown_workloads(
+    workloads: Sequence[Workload], placements: Placements
+) -> Iterator[Diagnostic]:
+    """A warning for each placed workload that no manifest has."""
+    known = {workload.key for workload in workloads}
+    for key, given in placements.by_workload.items():
+        if key not in known:
+            detail = f"The play's `workloads` places {key}, and no manifest has a workload of "
+            near = difflib.get_close_matches(str(key), map(str, known), n=1)
+            detail += f"that name; did you mean {near[0]}?" if near else "that name."
+            yield Diagnostic(
+                "SVC236",
+                Severity.WARNING,
+                "A workload that isn't there is placed",
+                detail,
+                given[0].origin if given else None,
+            )

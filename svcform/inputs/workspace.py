@@ -14,6 +14,7 @@ from svcform.inputs import lock_changes, lockfile
 from svcform.inputs.cluster import Cluster, resolve_services, without_duplicates
 from svcform.inputs.connection_defaults import ConnectionDefaults
 from svcform.inputs.endpoints import resolve_endpoints
+from svcform.inputs.frontend_checks import check_frontends
 from svcform.inputs.kinds import DAEMON_SET, SERVICE
 from svcform.inputs.locate import locate
 from svcform.inputs.lockfile import LockFile
@@ -21,7 +22,7 @@ from svcform.inputs.manifests import ManifestPaths, Manifests, RawObject, read_m
 from svcform.inputs.project import ProjectInputs, ProjectRequest, read_project
 from svcform.inputs.services import key_of
 from svcform.inputs.validate import Validation, validate
-from svcform.inputs.workloads import Placements
+from svcform.inputs.workloads import Placements, unite_placements
 from svcform.model.node import Node
 from svcform.model.service import NamespacedName
 from svcform.model.workspace import Workspace
@@ -165,6 +166,10 @@ def _workspace(run: _Run, allocation: Allocation, lock: LockFile) -> Workspace:
     endpoints, found = resolve_endpoints(services, run.cluster.selectors, objects, _placements(run))
     run.diagnostics += found
     nodes = tuple(_completed(node, run.cluster) for node in run.project.nodes)
+    play_services = _play_services(run)
+    run.diagnostics += check_frontends(
+        services, _nodes_of(run, play_services), run.project.settings.load_balancer_pools
+    )
     return Workspace(
         project_id=lock.project_id,
         root=str(run.project.root),
@@ -172,15 +177,14 @@ def _workspace(run: _Run, allocation: Allocation, lock: LockFile) -> Workspace:
         nodes=nodes,
         services=MappingProxyType(dict(services)),
         endpoints=MappingProxyType(endpoints),
-        play_services=_play_services(run),
+        play_services=play_services,
     )
 
 
 def _placements(run: _Run) -> Placements:
     nodes = {node.name: node for node in (*run.project.play_nodes, *run.project.nodes)}
-    by_workload = {
-        key: placements for play in run.project.plays for key, placements in play.workloads.items()
-    }
+    by_workload, found = unite_placements([play.workloads for play in run.project.plays])
+    run.diagnostics += found
     return Placements(by_workload=by_workload, nodes=nodes, daemon_nodes=_daemon_nodes(run, nodes))
 
 
@@ -219,6 +223,21 @@ def _play_services(run: _Run) -> tuple[tuple[NamespacedName, ...], ...]:
         )
         for numbers in run.manifests.plays
     )
+
+
+def _nodes_of(
+    run: _Run, play_services: tuple[tuple[NamespacedName, ...], ...]
+) -> dict[NamespacedName, list[Node]]:
+    by_plays: dict[tuple[int, ...], list[Node]] = {}
+    found: dict[NamespacedName, list[int]] = {}
+    for number, keys in enumerate(play_services):
+        for key in keys:
+            found.setdefault(key, []).append(number)
+    for plays in set(map(tuple, found.values())):
+        by_plays[plays] = [
+            node for node in run.project.play_nodes if not set(plays).isdisjoint(node.plays)
+        ]
+    return {key: by_plays[tuple(plays)] for key, plays in found.items()}
 
 
 def _loaded(run: _Run, workspace: Workspace, before: LockFile, after: LockFile) -> Loaded:
