@@ -1,0 +1,108 @@
+"""Whatever is typed, the answer is a sentence and an exit code that means what it says."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from svcform.cli.main import build, main
+
+
+@pytest.mark.parametrize(
+    "words, hint",
+    [
+        (["plan", "--limti", "a"], "--limti is not known. Did you mean --limit?"),
+        (["plan", "--auto-aprove"], "is not known"),
+        (["apply", "--auto-aprove"], "Did you mean --auto-approve?"),
+        (["plan", "--detailed-exitcodes"], "Did you mean --detailed-exitcode?"),
+        (["plam"], "invalid choice: 'plam'"),
+        (["plan", "-f", "0"], "not a whole number of at least 1"),
+        (["plan", "-o", "xml"], "invalid choice: 'xml'"),
+        ([], "required: COMMAND"),
+        (["plan", "--out"], "expected one argument"),
+    ],
+)
+def test_a_mistyped_command_line_is_1_and_says_so(svcform, words, hint):
+    code, out, err = svcform(*words)
+
+    assert code == 1
+    assert hint in err
+    assert out == ""
+    assert "Traceback" not in err
+
+
+def test_flags_are_never_guessed_from_their_beginnings(svcform):
+    assert svcform("plan", "--lim", "a")[0] == 1
+
+
+@pytest.mark.parametrize("words", [["-out=x.plan"], ["--out", "x.plan"], ["-out", "x.plan"]])
+def test_terraforms_way_to_name_the_plan_file_is_taken(words):
+    arguments = build()[0].parse_args(["plan", *words])
+
+    assert str(arguments.out) == "x.plan"
+
+
+def test_ansibles_flags_are_taken():
+    words = [
+        "plan",
+        "-i",
+        "a.yml",
+        "-i",
+        "b",
+        "-l",
+        "web",
+        "-e",
+        "x=1",
+        "-f",
+        "8",
+        "-k",
+        "-K",
+        "-u",
+        "ops",
+        "--become-password-file",
+        "f",
+    ]
+
+    arguments = build()[0].parse_args([*words, "--vault-password-file", "v"])
+
+    assert arguments.inventory == ["a.yml", "b"]
+    assert (arguments.limit, arguments.forks, arguments.user) == ("web", 8, "ops")
+
+
+@pytest.mark.parametrize("name", sorted(build()[1]))
+def test_every_command_has_help(name, capsys):
+    with pytest.raises(SystemExit) as left:
+        main([name, "--help"])
+
+    assert left.value.code == 0
+    assert "usage: svcform" in capsys.readouterr().out
+
+
+def test_the_version_is_one_line(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+
+    assert capsys.readouterr().out.startswith("svcform 0.")
+
+
+def test_a_reader_that_leaves_gets_no_complaint():
+    command = f"{sys.executable} -m svcform plan --help | head -c 1"
+
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
+
+    assert done.stderr == ""
+
+
+def test_it_runs_without_home_terminal_or_known_user(project):
+    done = subprocess.run(
+        [sys.executable, "-m", "svcform", "validate"],
+        env={"PATH": "/usr/bin:/bin"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "Valid: 1 service, 2 endpoints, 2 nodes.\n")
