@@ -1,0 +1,69 @@
+"""kube-proxy's packet-flow cases, as real packets through every proxy backend.
+
+Each case is applied to what the case before it left on the node.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+import pytest
+
+from svcform.backends.contract import Backend
+from tests.conformance.differences import DIFFERENCES
+from tests.conformance.packetflow import NODE_ADDRESSES, Case, CaseFlow, judge, parameters
+from tests.flow.arena import Arena, Seen, open_arena
+from tests.flow.under_test import apply, intent_of, proxies
+
+pytestmark = pytest.mark.root
+#: Enough to miss one of five endpoints once in 10^9 runs.
+TRIES = 100
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    with open_arena(tmp_path_factory.mktemp("packetflow"), NODE_ADDRESSES) as arena:
+        yield arena
+
+
+@pytest.mark.parametrize("backend", proxies(), ids=lambda backend: backend.name)
+@pytest.mark.parametrize("case", parameters())
+def test_packets_go_where_kube_proxys_tests_say(node: Arena, backend: Backend, case: Case):
+    settings = dataclasses.replace(case.world.settings, proxy_mode=backend.mode)
+    apply(node, intent_of(dataclasses.replace(case.world, settings=settings)))
+
+    tries = _try(node, case)
+
+    differences = DIFFERENCES.get(case.name, {})
+    wrong = []
+    for each, seen in zip(case.flows, tries, strict=True):
+        if each.name in differences:
+            expected, _reason = differences[each.name]
+            each = dataclasses.replace(each, expected=expected)  # noqa: PLW2901 - what svcform says
+        wrong.append(judge(each, seen, sticky=case.is_sticky))
+    assert [problem for problem in wrong if problem] == []
+
+
+def _try(node: Arena, case: Case) -> list[list[Seen]]:
+    """Send every flow of a case; with INPUT closed where the case is about opening it."""
+    closed = any(each.expected == "ACCEPT" for each in case.flows)
+    with _input_closed(node) if closed else contextlib.nullcontext():
+        sent = node.send([each.flow for each in case.flows for _ in range(_count(each))])
+    seen = iter(sent)
+    return [[next(seen) for _ in range(_count(each))] for each in case.flows]
+
+
+def _count(each: CaseFlow) -> int:
+    several = isinstance(each.expected, frozenset) and len(each.expected) > 1
+    return TRIES if several else 2
+
+
+@contextlib.contextmanager
+def _input_closed(node: Arena) -> Iterator[None]:
+    node.run("iptables", "-w", "-P", "INPUT", "DROP")
+    try:
+        yield
+    finally:
+        node.run("iptables", "-w", "-P", "INPUT", "ACCEPT")
