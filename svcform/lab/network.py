@@ -135,6 +135,9 @@ def route_pods(fabric: int, nodes: Mapping[str, int], specs: Sequence[NodeSpec])
         node.name: list(zip(addresses.pod_cidrs(n), addresses.node_addresses(n), strict=True))
         for n, node in enumerate(specs, start=1)
     }
+    # Whatever else the world outside asks for (a VIP of any kind) it asks of the first node.
+    first = addresses.node_addresses(1)
+    ip(fabric, [f"route add default via {via}" for via in first])
     for network, own in ((fabric, ""), *((nodes[name], name) for name in nodes)):
         commands = [
             f"route add {cidr} via {via}"
