@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from svcform.model.endpoint import ServiceEndpoints
@@ -24,12 +24,14 @@ class NodeClass:
 
     ``mentions`` says at which places of ``own_ports`` a node's name makes a difference; at the
     others, the node is one of many.  ``strangers`` caches what those many do, zone by zone.
+    ``homes`` says at which places an endpoint is on a node.
     """
 
     traits: Traits
     common: PortGroup
     own_ports: tuple[FamilyPort, ...]
     mentions: Mapping[str, tuple[int, ...]]
+    homes: Mapping[str, tuple[int, ...]]
     zones: frozenset[str]
     placed: Placed
     cluster_ips: tuple[str, ...]
@@ -55,7 +57,8 @@ def prepare(
         traits=traits,
         common=PortGroup(tuple(port_intent(port, _NOBODY, traits) for port in common)),
         own_ports=own,
-        mentions=_mentions(own),
+        mentions=_index(map(_mentioned, own)),
+        homes=_index({e.node for e in port.endpoints if e.node} for port in own),
         zones=frozenset(z for port in own for e in port.endpoints for z in e.zone_hints),
         placed=place(common, own, traits.pod_families),
         cluster_ips=tuple(sorted({ip for service in forwarded for ip in service.cluster_ips})),
@@ -79,13 +82,19 @@ def intent_for(node: Node, shared: NodeClass) -> Intent:
     )
 
 
-def _mentions(ports: Sequence[FamilyPort]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, dict[int, None]] = {}
-    for position, port in enumerate(ports):
-        for endpoint in port.endpoints:
-            for name in (endpoint.node, *endpoint.node_hints):
-                if name:
-                    found.setdefault(name, {})[position] = None
+def _mentioned(port: FamilyPort) -> set[str]:
+    names = {name for endpoint in port.endpoints for name in endpoint.node_hints}
+    if port.uses.local:
+        names.update(endpoint.node for endpoint in port.endpoints if endpoint.node)
+    return names
+
+
+def _index(names: Iterable[set[str]]) -> dict[str, tuple[int, ...]]:
+    """At which places each name occurs."""
+    found: dict[str, list[int]] = {}
+    for position, some in enumerate(names):
+        for name in some:
+            found.setdefault(name, []).append(position)
     return {name: tuple(positions) for name, positions in found.items()}
 
 
@@ -110,6 +119,6 @@ def _own(viewpoint: Viewpoint, shared: NodeClass) -> PortGroup:
 def _hairpin(node: Node, viewpoint: Viewpoint, shared: NodeClass) -> tuple[str, ...]:
     found = unplaced_here(node, shared.placed)
     found |= shared.placed.by_node.get(viewpoint.node, frozenset())
-    for position in shared.mentions.get(viewpoint.node, ()):
+    for position in shared.homes.get(viewpoint.node, ()):
         found |= reachable_here(shared.own_ports[position], viewpoint)
     return merge(shared.placed, found)

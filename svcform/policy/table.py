@@ -45,7 +45,12 @@ def compare(
     )
 
 
-# Groups are compared by identity: the caches hold what a run's nodes share.
+# Nodes of a class share groups, and groups share ports; all of them are known by identity, because
+# to hash 100,000 endpoints for every node would cost more than to make the rows again.
+_KNOWN_ROWS = 200_000
+_known_rows: dict[int, tuple[PortIntent, ServiceRow]] = {}
+
+
 @lru_cache(maxsize=64)
 def _merged(common: PortGroup, own: PortGroup) -> tuple[ServiceRow, ...]:
     if not own.ports:
@@ -61,6 +66,15 @@ def _group_rows(group: PortGroup) -> tuple[ServiceRow, ...]:
 
 
 def _row(port: PortIntent) -> ServiceRow:
+    known = _known_rows.get(id(port))
+    if known is None or known[0] is not port:
+        if len(_known_rows) > _KNOWN_ROWS:
+            _known_rows.clear()
+        known = _known_rows[id(port)] = (port, _make_row(port))
+    return known[1]
+
+
+def _make_row(port: PortIntent) -> ServiceRow:
     return ServiceRow(
         name=port.name,
         protocol=port.protocol.value,

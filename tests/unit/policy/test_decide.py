@@ -116,6 +116,16 @@ def test_zone_hints_steer_each_zone_and_leave_the_others_alone():
     }
 
 
+def test_nodes_of_a_zone_share_what_zone_hints_steer():
+    hinted = [
+        endpoint("10.244.1.5", HERE, zone_hints=("a",)),
+        endpoint("10.244.2.7", THERE, zone_hints=("b",)),
+    ]
+    nodes = [node(HERE, zone="a"), node(THERE, zone="a"), node("node-3", zone="a")]
+    decided = decide(workspace({service(**CLUSTER_IP): hinted}, *nodes))
+    assert len({id(i.own) for i in decided.values()}) == 1
+
+
 def test_the_name_in_kubernetes_decides_what_is_local():
     subject = service(**CLUSTER_IP, internal_traffic_policy=LOCAL)
     (port,) = ports(intent(subject, ENDPOINTS, node_name=THERE))

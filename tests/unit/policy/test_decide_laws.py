@@ -1,0 +1,144 @@
+"""Laws of decisions, over random Services, endpoints and nodes."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from svcform.model.endpoint import Endpoint
+from svcform.model.net import Family
+from svcform.model.service import (
+    Ingress,
+    NamespacedName,
+    Service,
+    ServicePort,
+    ServiceType,
+    TrafficPolicy,
+)
+from svcform.policy.decide import decide
+from svcform.policy.endpoints import Viewpoint
+from svcform.policy.frontends import family_ports, port_intent, sort_key
+from svcform.policy.intent import Pool, Source
+from svcform.policy.routes import Traits
+from tests.unit.policy.builders import PODS, node, workspace
+
+NODES = ("n-1", "n-2", "n-3", "n-4")
+ZONES = ("", "a", "b", "c")
+
+names = st.lists(st.sampled_from(NODES[:3]), unique=True, max_size=2).map(tuple)
+zones = st.lists(st.sampled_from(ZONES[1:3]), unique=True, max_size=2).map(tuple)
+addresses = st.integers(1, 9).map(lambda n: f"10.244.1.{n}") | st.integers(1, 9).map(
+    lambda n: f"fd00:244:1::{n}"
+)
+endpoints = st.builds(
+    Endpoint,
+    addresses,
+    st.just(8080),
+    st.sampled_from((None, *NODES[:3])),
+    ready=st.booleans(),
+    serving=st.booleans(),
+    terminating=st.booleans(),
+    zone_hints=zones,
+    node_hints=names,
+)
+policies = st.sampled_from(TrafficPolicy)
+
+
+@st.composite
+def services(draw, name):
+    cluster_ips = draw(st.sampled_from([("10.96.0.1",), ("10.96.0.1", "fd00:96::1")]))
+    return Service(
+        key=NamespacedName("default", name),
+        type=draw(st.sampled_from(list(ServiceType)[:3])),
+        cluster_ips=cluster_ips,
+        ports=(ServicePort(port=80, node_port=draw(st.sampled_from([0, 30080]))),),
+        external_ips=draw(st.sampled_from([(), ("198.51.100.1",)])),
+        ingress=draw(st.sampled_from([(), (Ingress(address="203.0.113.1"),)])),
+        source_ranges=draw(st.sampled_from([(), ("192.0.2.0/24",)])),
+        internal_traffic_policy=draw(policies),
+        external_traffic_policy=draw(policies),
+        affinity_seconds=draw(st.sampled_from([None, 600])),
+    )
+
+
+@st.composite
+def spaces(draw):
+    content = {
+        draw(services(name)): draw(
+            st.lists(endpoints, max_size=6, unique_by=lambda endpoint: endpoint.address)
+        )
+        for name in "abc"
+    }
+    nodes = [
+        node(
+            name,
+            zone=draw(st.sampled_from(ZONES)),
+            pod_cidrs=draw(st.sampled_from([(), PODS[:1], PODS])),
+        )
+        for name in NODES
+    ]
+    return workspace(content, *nodes)
+
+
+@settings(max_examples=150, deadline=None)
+@given(spaces())
+def test_what_is_shared_and_what_is_own_is_together_what_the_node_would_decide_alone(space):
+    for subject in space.nodes:
+        families = frozenset(
+            family
+            for family, cidr in zip(Family, PODS, strict=True)
+            if cidr in subject.settings.pod_cidrs
+        )
+        alone = [
+            port_intent(
+                port,
+                Viewpoint(subject.name, subject.settings.zone),
+                Traits(pod_families=families, masquerade_all=False),
+            )
+            for service in space.services.values()
+            for port in family_ports(service, space.endpoints[service.key])
+        ]
+        decided = decide(space)[subject.name]
+        together = sorted((*decided.common.ports, *decided.own.ports), key=sort_key)
+        assert together == sorted(alone, key=sort_key)
+
+
+@settings(max_examples=150, deadline=None)
+@given(spaces())
+def test_every_route_is_well_formed(space):
+    for decided in decide(space).values():
+        for port in (*decided.common.ports, *decided.own.ports):
+            reached = set()
+            for frontend in port.frontends:
+                sources = [route.source for route in frontend.routes]
+                assert sources[-1] is Source.ANY
+                assert len(set(sources)) == len(sources)
+                assert frontend.allowed_sources != ()
+                for route in frontend.routes:
+                    if isinstance(route.to, Pool):
+                        assert route.to.destinations
+                        reached.update(route.to.destinations)
+            assert reached <= set(port.endpoints)
+            assert len(set(port.endpoints)) == len(port.endpoints)
+
+
+@settings(max_examples=150, deadline=None)
+@given(spaces())
+def test_what_comes_back_is_reachable_and_all_that_is_local_comes_back(space):
+    for name, decided in decide(space).items():
+        reachable = {
+            (port.service, destination.address)
+            for port in (*decided.common.ports, *decided.own.ports)
+            for destination in port.endpoints
+        }
+        local = {
+            endpoint.address
+            for key, ports in space.endpoints.items()
+            for found in ports.values()
+            for endpoint in found
+            if endpoint.node == name and (key, endpoint.address) in reachable
+        }
+        assert local <= set(decided.hairpin)
+        assert list(decided.hairpin) == sorted(set(decided.hairpin))
+        placed = {e.address for p in space.endpoints.values() for f in p.values() for e in f}
+        assert set(decided.hairpin) <= placed
