@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from svcform.backends.contract import Backend
+from svcform.backends.host import HOST
 
-BACKENDS: tuple[Backend, ...] = ()
+BACKENDS: tuple[Backend, ...] = (HOST,)

@@ -9,7 +9,7 @@ from svcform.engine import fleet
 from svcform.engine.observe import Opener, Progress
 from svcform.engine.outcome import Outcome, Result
 from svcform.engine.run_node import RunOptions, run_node
-from svcform.errors import NodeError, UsageError
+from svcform.errors import Interrupted, NodeError, UsageError
 from svcform.model.node import Node
 from svcform.plan import planfile
 from svcform.plan.plan import Batch, NodePlan, Plan
@@ -90,6 +90,8 @@ def _as_outcome(name: str, result: Outcome | NodeError | None) -> Outcome:
         return _skipped(name)
     if isinstance(result, Outcome):
         return result
+    if isinstance(result, Interrupted):
+        return Outcome(node=name, result=Result.SKIPPED, detail=str(result), error=result)
     return Outcome(
         node=name,
         result=Result.UNREACHABLE,

@@ -27,7 +27,9 @@ class ExitCode(IntEnum):
 def of_plan(plan: Plan, *, detailed: bool = False) -> ExitCode:
     """The exit code of ``plan``; ``detailed`` is ``--detailed-exitcode``."""
     problems = {node.problem.reason for node in plan.nodes if node.problem}
-    if plan.refusals or "ownership" in problems:
+    # SVC503 is about nodes that can't be read, and says so already.
+    refused = any(finding.code != "SVC503" for finding in plan.refusals)
+    if refused or "ownership" in problems:
         return ExitCode.REFUSED
     if "input" in problems:
         return ExitCode.ERROR

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from svcform.diagnostics import Diagnostic
+from svcform.engine.node_plan import Task, node_problem, plan_node
 from svcform.engine.observe import Observation
+from svcform.engine.shared import Shared
 from svcform.errors import NodeError
+from svcform.model.node import Node
 from svcform.model.workspace import Workspace
-from svcform.plan.plan import Plan
+from svcform.plan.batches import batches
+from svcform.plan.guard import guard_deletions, guard_renumbering, guard_unreadable
+from svcform.plan.plan import NodePlan, Plan
 from svcform.policy.intent import Intent
 
 
@@ -41,4 +47,50 @@ def propose(
     A node that can't be planned is in it with its problem; guards that speak up are in
     ``refusals``.  Never raises for a node.
     """
-    raise NotImplementedError
+    shared = Shared()
+    nodes = [
+        _node(workspace, node, intents[node.name], observations[node.name], options, shared)
+        for node in workspace.nodes
+        if node.name in observations
+    ]
+    rolling = batches(workspace.plays, {node.node for node in nodes})
+    place = {name: rank for rank, name in enumerate(n for batch in rolling for n in batch.nodes)}
+    nodes.sort(key=lambda node: place.get(node.node, len(place)))
+    return Plan(
+        project_id=workspace.project_id,
+        nodes=tuple(nodes),
+        batches=rolling,
+        refusals=_refusals(workspace, nodes, options),
+    )
+
+
+def _node(  # noqa: PLR0917 - the six things a node's plan is made of
+    workspace: Workspace,
+    node: Node,
+    intent: Intent,
+    observation: Observation | NodeError,
+    options: ProposeOptions,
+    shared: Shared,
+) -> NodePlan:
+    if isinstance(observation, NodeError):
+        return node_problem(node, observation)
+    if options.destroy or node.absent:
+        intent = replace(intent, wanted=False)
+    task = Task(
+        node=node,
+        intent=intent,
+        observation=observation,
+        project_id=workspace.project_id,
+        take_over=options.take_over,
+    )
+    return plan_node(task, shared)
+
+
+def _refusals(
+    workspace: Workspace, nodes: Sequence[NodePlan], options: ProposeOptions
+) -> tuple[Diagnostic, ...]:
+    return (
+        *(() if options.allow_deletions else guard_deletions(nodes)),
+        *(() if options.allow_renumber else guard_renumbering(nodes)),
+        *(() if options.allow_unreachable else guard_unreadable(workspace.plays, nodes)),
+    )

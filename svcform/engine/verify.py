@@ -1,4 +1,4 @@
-"""Verify: does the node hold what was planned?"""
+"""Verify that a node holds what was planned."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from svcform.backends.contract import Backend, Status
 from svcform.backends.registry import BACKENDS
 from svcform.engine.observe import Observation
+from svcform.engine.packages import install_command
 from svcform.errors import ReadingFailed, ToolMissing
 from svcform.plan.diff import Change
 from svcform.plan.snapshot import NodeObject, ObjectAddress, Snapshot
@@ -23,8 +24,10 @@ def read_live(backend: Backend, observation: Observation) -> Snapshot:
     readings = {probe.name: observation.readings[probe.name] for probe in backend.probes()}
     for name, reading in readings.items():
         if reading.status is Status.TOOL_MISSING:
+            tool = backend.name
             raise ToolMissing(
-                f"{name} needs a tool that is not on the node: {reading.error or name}."
+                f"{tool} is not on the node ({name}: {reading.error or 'not found'}).",
+                remedy=install_command(tool, observation.facts.os_release),
             )
         if reading.status not in _READABLE:
             word = "was refused" if reading.status is Status.REFUSED else "failed"

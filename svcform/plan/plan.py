@@ -44,6 +44,7 @@ class NodePlan:
     or a repair.  ``layout`` and ``project`` are what was found on the node, 0 and empty for none.
     ``before`` and ``after`` are digests of all that is svcform's there, for the receipt.
     ``locked_by`` describes who held the node's lock while it was read, or is empty.
+    With ``claims`` the apply writes the node's project id or layout version anew.
     """
 
     node: str
@@ -62,12 +63,15 @@ class NodePlan:
     before: str = ""
     after: str = ""
     locked_by: str = ""
+    claims: bool = False
     problem: Problem | None = None
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to do on this node."""
-        return self.problem is None and not self.changes and not self.service_changes
+        if self.problem or self.claims or (self.absent and self.project):
+            return False
+        return not self.changes and not self.service_changes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

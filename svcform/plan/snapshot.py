@@ -50,3 +50,14 @@ class Layered(Mapping[ObjectAddress, NodeObject]):
 
     def __len__(self) -> int:
         return sum(len(layer) for layer in self.layers)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedObject:
+    """An object as a plan file keeps it: the lines that it had, and nothing else."""
+
+    text: tuple[str, ...]
+
+    def lines(self) -> tuple[str, ...]:
+        """The object in its tool's own syntax."""
+        return self.text

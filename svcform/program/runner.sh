@@ -135,6 +135,9 @@ merge_services() {
 forget_everything() { # an emptied node keeps nothing
 	rm -rf "$state/confirmed" "$state/previous" "$state/receipts" "$state/host"
 	rm -f "$state/services.tsv" "$state/project" "$state/layout" "$state/runner"
+	for other in "$state"/runs/*/; do
+		[ "${other%/}" = "$dir" ] || [ ! -e "$other/outcome" ] || rm -rf "$other"
+	done
 }
 commit() {
 	enter committing

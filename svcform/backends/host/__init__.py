@@ -1,0 +1,56 @@
+"""Host settings that Services need: sysctls, kernel modules, a route.  See README.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from svcform.backends.contract import Backend, Expressed, Probe, Reading, RenderInput
+from svcform.backends.host import express, observe, render
+from svcform.backends.host.objects import NAME
+from svcform.backends.host.scripts import RESTORE, SAVE
+from svcform.diagnostics import Diagnostic
+from svcform.model.facts import Facts
+from svcform.plan.snapshot import Snapshot
+from svcform.policy.intent import Intent
+from svcform.program.program import Checkpoint, Program
+
+
+@dataclass(frozen=True, slots=True)
+class HostBackend:
+    """The backend of :mod:`svcform.backends.contract` for host settings."""
+
+    name: str = NAME
+    mode: None = None
+
+    def probes(self) -> tuple[Probe, ...]:
+        """One look."""
+        return observe.probes()
+
+    def read(self, readings: Mapping[str, Reading], facts: Facts) -> Snapshot:
+        """The settings that svcform made."""
+        return observe.read(readings, facts)
+
+    def express(self, intent: Intent, facts: Facts) -> Expressed:
+        """The settings that the node's Services need."""
+        return express.express(intent, facts)
+
+    def render(self, inputs: RenderInput) -> Program:
+        """The steps and their undo."""
+        return render.render(inputs)
+
+    def checkpoint(self) -> Checkpoint:
+        """Record, values and routes."""
+        return Checkpoint(backend=NAME, save=SAVE, restore=RESTORE)
+
+    def caveats(
+        self,
+        readings: Mapping[str, Reading],
+        facts: Facts,
+    ) -> tuple[Diagnostic, ...]:
+        """None: nothing foreign defeats a host setting."""
+        del readings, facts
+        return ()
+
+
+HOST: Backend = HostBackend()

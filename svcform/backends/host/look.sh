@@ -1,0 +1,26 @@
+# What is svcform's among the host's settings: a line each, kind, key, value, value of before.
+# Sysctls and modules are svcform's by its record, routes by their protocol number.
+command -v ip >/dev/null 2>&1 || exit 91
+record=${SVCFORM_STATE:-/var/lib/svcform}/host/record
+if [ -e "$record" ]; then
+	cat "$record" >/dev/null || exit 92
+	while IFS='	' read -r kind key extra was; do
+		case $kind in
+		sysctl)
+			value=-
+			[ ! -r "/proc/sys/$key" ] || value=$(cat "/proc/sys/$key")
+			printf 'sysctl\t%s\t%s\t%s\n' "$key" "$value" "$was"
+			;;
+		module)
+			loaded=gone
+			grep -qs "^$key " /proc/modules || [ -d "/sys/module/$key" ] && loaded=loaded
+			printf 'module\t%s\t%s\t%s\t%s\n' "$key" "$extra" "$was" "$loaded"
+			;;
+		esac
+	done <"$record"
+fi
+for family in 4 6; do
+	ip -$family route show table main 2>/dev/null | grep ' proto 83 ' | while read -r cidr rest; do
+		printf 'route\tIPv%s %s\t%s\t-\n' $family "$cidr" "$rest"
+	done
+done

@@ -1,0 +1,58 @@
+"""What is svcform's among the host's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from svcform.backends.contract import Probe, Reading, Status
+from svcform.backends.host.objects import HostObject, Module, Route, Sysctl
+from svcform.backends.host.scripts import LOOK
+from svcform.errors import ReadingFailed
+from svcform.model.facts import Facts
+from svcform.model.net import Family
+from svcform.plan.snapshot import Snapshot
+
+PROBE = "host.settings"
+_SWAP = str.maketrans("./", "/.")
+
+
+def probes() -> tuple[Probe, ...]:
+    """One look at the record, and at what it and the routing tables say."""
+    return (Probe(name=PROBE, script=LOOK),)
+
+
+def read(readings: Mapping[str, Reading], facts: Facts) -> Snapshot:  # noqa: ARG001 - the contract
+    """The settings that svcform made, with their values of now."""
+    reading = readings[PROBE]
+    if reading.status is not Status.READ:
+        return {}
+    found = [_object(line) for line in reading_lines(reading)]
+    return {entry.address: entry for entry in found if entry is not None}
+
+
+def reading_lines(reading: Reading) -> list[str]:
+    """The lines that the probe printed."""
+    return reading.output.decode(errors="replace").splitlines()
+
+
+def _object(line: str) -> HostObject | None:
+    match line.split("\t"):
+        case ["sysctl", path, value, _]:
+            return Sysctl(path.translate(_SWAP), value.strip())
+        case ["module", name, options, _, "loaded"]:
+            return Module(name, "" if options == "-" else options)
+        case ["module", _, _, _, "gone"]:
+            return None
+        case ["route", key, rest, _]:
+            return _route(key, rest)
+    raise ReadingFailed(f"The host's settings can't be understood: {line!r}.")
+
+
+def _route(key: str, rest: str) -> Route:
+    family, _, cidr = key.partition(" ")
+    words = rest.split()
+    source = words[words.index("src") + 1] if "src" in words[:-1] else ""
+    return Route(Family(family), cidr if "/" in cidr else f"{cidr}/{_BITS[family]}", source)
+
+
+_BITS = {"IPv4": 32, "IPv6": 128}

@@ -1,0 +1,32 @@
+# Puts back what is in the folder $1: only settings that svcform changed, then or since.
+state=${SVCFORM_STATE:-/var/lib/svcform}
+record=$state/host/record
+tab='	'
+code=0
+cat "$1/record" 2>/dev/null | awk -F "$tab" '$1 == "module" { print $2, ($3 == "-" ? "" : $3) }' |
+	while read -r module options; do
+		grep -qs "^$module " /proc/modules || [ -d "/sys/module/$module" ] ||
+			modprobe "$module" $options
+	done
+for path in $(cat "$record" "$1/record" 2>/dev/null |
+	awk -F "$tab" '$1 == "sysctl" { print $2 }' | sort -u); do
+	value=$(awk -F "$tab" -v path="$path" '$1 == path { print $2 }' "$1/sysctls")
+	[ -z "$value" ] || [ ! -e "/proc/sys/$path" ] || [ "$(cat "/proc/sys/$path")" = "$value" ] ||
+		printf '%s\n' "$value" >"/proc/sys/$path" || code=1
+done
+for family in 4 6; do
+	ip -$family route show table main 2>/dev/null | grep ' proto 83 ' | while read -r route; do
+		# shellcheck disable=SC2086 # a route is words
+		grep -qxF "$route" "$1/routes$family" || ip -$family route del $route || exit 1
+	done || code=1
+	while read -r route; do
+		ip -$family route show table main | grep -qF "$route" || ip -$family route add $route ||
+			exit 1
+	done <"$1/routes$family" || code=1
+done
+if [ -e "$1/record" ]; then
+	mkdir -p "$state/host" && cp "$1/record" "$record" || code=1
+else
+	rm -rf "$state/host"
+fi
+exit $code

@@ -1,0 +1,14 @@
+# Keeps in the folder $1 what svcform could change among the host's settings.
+record=${SVCFORM_STATE:-/var/lib/svcform}/host/record
+rm -f "$1/record"
+[ ! -e "$record" ] || cp "$record" "$1/record" || exit 1
+cd /proc/sys || exit 1
+for path in net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/ipv6/conf/all/forwarding \
+	net/ipv6/conf/*/accept_ra net/bridge/bridge-nf-call-iptables \
+	net/bridge/bridge-nf-call-ip6tables; do
+	[ ! -r "$path" ] || printf '%s\t%s\n' "$path" "$(cat "$path")"
+done >"$1/sysctls" || exit 1
+for family in 4 6; do
+	ip -$family route show table main 2>/dev/null | grep ' proto 83 ' >"$1/routes$family"
+done
+exit 0

@@ -1,0 +1,25 @@
+"""The constant scripts of this backend."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+
+def _read(name: str) -> str:
+    return files("svcform.backends.host").joinpath(name).read_text(encoding="utf-8")
+
+
+LOOK = _read("look.sh")
+SETTLE = _read("settle.sh")
+SAVE = _read("save.sh")
+RESTORE = _read("restore.sh")
+
+#: What LOOK prints, of those (kind, key) that stand on standard input.
+FINGERPRINT = f"""look() {{
+{LOOK}
+}}
+operands=$(cat)
+look | awk -F '\t' -v operands="$operands" '
+BEGIN {{ n = split(operands, lines, "\\n"); for (i = 1; i <= n; i++) wanted[lines[i]] }}
+($1 "\t" $2) in wanted'
+"""

@@ -1,0 +1,155 @@
+"""The plan of one node."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from svcform.backends.contract import Backend, RenderInput
+from svcform.backends.registry import BACKENDS
+from svcform.diagnostics import Diagnostic, Severity, errors
+from svcform.engine.drift import drift
+from svcform.engine.node_checks import check_node
+from svcform.engine.observe import Observation
+from svcform.engine.ownership import check_ownership, claims
+from svcform.engine.shared import Shared
+from svcform.errors import NodeError
+from svcform.model.node import Node
+from svcform.plan.diff import Change
+from svcform.plan.order import join_programs
+from svcform.plan.plan import NodeBinding, NodePlan, Problem
+from svcform.plan.snapshot import ObjectAddress, Snapshot
+from svcform.policy import table
+from svcform.policy.intent import Intent
+from svcform.program.program import Program
+
+_FORWARDING = ObjectAddress("host", ("sysctl", "net.ipv4.ip_forward"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One node to plan: what it should be, and what it is."""
+
+    node: Node
+    intent: Intent
+    observation: Observation
+    project_id: str
+    take_over: bool = False
+
+
+def plan_node(task: Task, shared: Shared) -> NodePlan:
+    """The plan, or why there is none; never raises for a node."""
+    try:
+        return _plan(task, shared)
+    except NodeError as error:
+        return node_problem(task.node, error)
+
+
+def node_problem(node: Node, error: NodeError) -> NodePlan:
+    """The plan of a node that can't be planned."""
+    problem = Problem(reason=error.reason, message=str(error), remedy=error.remedy)
+    return NodePlan(node=node.name, plays=node.plays, problem=problem)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """One backend on the node: what is there, what should be, and the way."""
+
+    backend: Backend
+    live: Snapshot
+    wanted: Snapshot
+    changes: tuple[Change, ...]
+    diagnostics: tuple[Diagnostic, ...]
+
+
+def _plan(task: Task, shared: Shared) -> NodePlan:
+    observation, recorded = task.observation, task.observation.recorded
+    live = [shared.live(backend, observation) for backend in BACKENDS]
+    check_ownership(recorded, live, task.project_id, take_over=task.take_over)
+    sides = [
+        _side(task, backend, found, shared) for backend, found in zip(BACKENDS, live, strict=True)
+    ]
+    diagnostics = (
+        *check_node(task.intent, observation.facts),
+        *(finding for side in sides for finding in side.diagnostics),
+    )
+    base = NodePlan(node=task.node.name, plays=task.node.plays, diagnostics=diagnostics)
+    if wrong := errors(diagnostics):
+        message = " ".join(finding.detail for finding in wrong)
+        return replace(base, problem=Problem(reason="input", message=message))
+    after_rows = table.rows(task.intent) if task.intent.wanted else ()
+    service_changes = table.compare(recorded.services, after_rows)
+    changes = tuple(change for side in sides for change in side.changes)
+    before = shared.digests.of(live)
+    return replace(
+        base,
+        binding=_binding(task),
+        changes=changes,
+        service_changes=service_changes,
+        services=tuple(after_rows),
+        program=join_programs([_program(side, observation) for side in sides]),
+        checkpoints=tuple(backend.checkpoint() for backend in BACKENDS),
+        diagnostics=(*diagnostics, *_forwarding_notice(task, changes)),
+        drift=drift(changes, service_changes, recorded.receipt, before),
+        absent=not task.intent.wanted,
+        layout=recorded.layout,
+        project=recorded.project_id,
+        before=before,
+        after=shared.digests.of(side.wanted for side in sides),
+        locked_by=str(recorded.lock) if recorded.lock and recorded.lock.alive else "",
+        claims=claims(recorded, task.project_id),
+    )
+
+
+def _side(task: Task, backend: Backend, live: Snapshot, shared: Shared) -> _Side:
+    observation = task.observation
+    expressed = backend.express(task.intent, observation.facts)
+    readings = {probe.name: observation.readings[probe.name] for probe in backend.probes()}
+    caveats = backend.caveats(readings, observation.facts) if expressed.wanted else ()
+    return _Side(
+        backend=backend,
+        live=live,
+        wanted=expressed.wanted,
+        changes=shared.compare(live, expressed.wanted),
+        diagnostics=(*expressed.diagnostics, *caveats),
+    )
+
+
+def _program(side: _Side, observation: Observation) -> Program:
+    if not side.changes:
+        return Program()
+    readings = {probe.name: observation.readings[probe.name] for probe in side.backend.probes()}
+    return side.backend.render(
+        RenderInput(
+            changes=side.changes,
+            live=side.live,
+            wanted=side.wanted,
+            readings=readings,
+            facts=observation.facts,
+        )
+    )
+
+
+def _binding(task: Task) -> NodeBinding:
+    binding, facts = task.observation.binding, task.observation.facts
+    return NodeBinding(
+        connection=task.node.connection.kind,
+        address=binding.address,
+        port=binding.port,
+        host_key=binding.host_key,
+        machine_id=facts.machine_id,
+    )
+
+
+def _forwarding_notice(task: Task, changes: Sequence[Change]) -> tuple[Diagnostic, ...]:
+    if not any(change.address == _FORWARDING and change.after is None for change in changes):
+        return ()
+    return (
+        Diagnostic(
+            "SVC458",
+            Severity.NOTICE,
+            "IP forwarding stays on",
+            f"net.ipv4.ip_forward stays on at {task.node.name}: others may need it by now. Switch "
+            "it off by hand if nobody does.",
+        ),
+    )

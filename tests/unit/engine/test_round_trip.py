@@ -1,0 +1,69 @@
+"""Observe, propose, apply and verify on a real node."""
+
+from __future__ import annotations
+
+import pytest
+
+from svcform.engine.apply import ApplyOptions, apply
+from svcform.engine.observe import Observation, observe
+from svcform.engine.outcome import Outcome, Result
+from svcform.engine.propose import ProposeOptions, propose
+from svcform.model.node import Node
+from svcform.plan.plan import Plan
+from svcform.policy.intent import PortIntent
+from tests.unit.engine.node import LabNode, intent, opener, port, workspace
+
+pytestmark = pytest.mark.root
+
+PLAIN = ProposeOptions()
+OPTIONS = ApplyOptions(who="alice", source="laptop", run_timeout=20, confirm_timeout=5)
+
+
+def plan(node: Node, *ports: PortIntent, options: ProposeOptions = PLAIN) -> Plan:
+    observations = observe([node], opener)
+    return propose(workspace(node), {node.name: intent(node, *ports)}, observations, options)
+
+
+def carry_out(node: Node, made: Plan) -> Outcome:
+    return apply(made, {node.name: node}, opener, OPTIONS)[node.name]
+
+
+def test_what_is_planned_is_applied_and_the_second_plan_is_empty(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    first = plan(node, port())
+    assert first.nodes[0].problem is None
+    assert [str(change.address) for change in first.nodes[0].changes] == [
+        "host route 10.96.0.0/16",
+        "host sysctl net.ipv4.ip_forward",
+    ]
+    outcome = carry_out(node, first)
+    assert (outcome.result, outcome.detail) == (Result.APPLIED, "")
+    assert lab_node.run("cat /proc/sys/net/ipv4/ip_forward") == "1\n"
+    assert "10.96.0.0/16 dev lo proto 83" in lab_node.run("ip route")
+    assert plan(node, port()).is_empty
+    lab_node.wait_until_idle()
+
+
+def test_destroy_leaves_nothing_but_forwarding(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    routes = lab_node.run("ip route")
+    assert carry_out(node, plan(node, port())).result is Result.APPLIED
+    gone = plan(node, port(), options=ProposeOptions(destroy=True))
+    assert {finding.code for finding in gone.nodes[0].diagnostics} == {"SVC458"}
+    assert carry_out(node, gone).result is Result.APPLIED
+    lab_node.wait_until_idle()
+    assert lab_node.run("ip route") == routes
+    assert not lab_node.state.exists()
+    assert plan(node, port(), options=ProposeOptions(destroy=True)).is_empty
+
+
+def test_an_observation_holds_facts_and_memory(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    carry_out(node, plan(node, port()))
+    seen = observe([node], opener)[node.name]
+    assert isinstance(seen, Observation)
+    assert seen.facts.has_address("192.0.2.11")
+    assert [row.name for row in seen.recorded.services] == ["shop/cart"]
+    assert seen.recorded.receipt is not None
+    assert (seen.recorded.receipt.who, seen.recorded.receipt.outcome) == ("alice", "applied")
+    assert seen.recorded.lock is None
