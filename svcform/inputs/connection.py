@@ -90,6 +90,8 @@ HONOURED = frozenset(
         *(name for names, _ in _FIELDS.values() for name in names),
     ]
 )
+#: Variables that are a password, and are never shown.
+SECRETS = frozenset([*_FIELDS["password"][0], *_FIELDS["become_password"][0]])
 #: A play's keyword, and the field of Connection that it sets.
 KEYWORDS: Mapping[str, str] = {
     "remote_user": "user",

@@ -30,6 +30,7 @@ class Patterns:
     def __init__(self, groups: Groups) -> None:
         self._groups = groups
         self._known: dict[str, list[str]] = {}
+        self._localhost = next((name for name in LOCALHOST if name in groups.hosts), "")
         self.unmatched: list[str] = []
 
     def match(self, pattern: str | Sequence[str]) -> list[str]:
@@ -81,17 +82,20 @@ class Patterns:
 
     def _enumerate(self, expression: str) -> list[str]:
         matches = _matcher(expression)
-        found: dict[str, None] = {}
+        # A host that matches twice counts twice for a subscript, as in Ansible.
+        found: list[str] = []
         matching = [name for name in self._groups.groups if matches(name)]
         for group in matching:
-            found.update(dict.fromkeys(self._groups.members(group)))
+            found += self._groups.members(group)
         if not matching or expression[0] == "~" or any(sign in expression for sign in _GLOB):
-            found.update((name, None) for name in self._groups.hosts if matches(name))
+            found += [name for name in self._groups.hosts if matches(name)]
         if not found and expression in LOCALHOST:
-            return [next((n for n in LOCALHOST if n in self._groups.hosts), expression)]
+            # Ansible has one such host: the first name that was asked for.
+            self._localhost = self._localhost or expression
+            return [self._localhost]
         if not found and not matching and expression != ALL:
             self.unmatched.append(expression)
-        return list(found)
+        return found
 
 
 def split(pattern: str | Sequence[str]) -> list[str]:

@@ -33,6 +33,7 @@ __all__ = [
     "ProjectInputs",
     "ProjectRequest",
     "inventory_sources",
+    "playbook_path",
     "read_project",
 ]
 
@@ -120,7 +121,7 @@ class _Reading:
         self.request = request
         self.secrets, self.problems = read_secrets(request.vault_password_files)
         self.sources = inventory_sources(request)
-        self.playbook = _playbook_path(request)
+        self.playbook = playbook_path(request)
         self.inventory, found = read_inventory(self.sources, self.secrets)
         self.problems += found
         self.variables = Variables(self.inventory, self.playbook.parent, self.secrets)
@@ -301,7 +302,8 @@ class _Reading:
         self.problems.append(Diagnostic(code, severity, summary, detail, where))
 
 
-def _playbook_path(request: ProjectRequest) -> Path:
+def playbook_path(request: ProjectRequest) -> Path:
+    """The playbook that the command line names, or the project's."""
     if request.playbook is not None:
         return Path(request.playbook).expanduser().absolute()
     folder = request.project.absolute() / "playbooks"

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from svcform.diagnostics import Diagnostic, Severity
-from svcform.inputs.groups import ALL, Layer
+from svcform.inputs.groups import ALL, LOCALHOST, Layer
 from svcform.inputs.inventory import Inventory
 from svcform.inputs.marked import MarkedDocument
 from svcform.inputs.marked_files import read_file
@@ -24,6 +24,10 @@ EXTENSIONS = ("", ".yml", ".yaml", ".json")
 
 #: Each variable's name, and the layer whose value holds.
 Winners = Mapping[str, Layer]
+
+
+#: Ansible makes `localhost` up where an inventory doesn't name it (``inventory/data.py``).
+_IMPLICIT = (Layer({"ansible_connection": "local"}, MarkedDocument(file="(localhost)", value={})),)
 
 
 class Variables:
@@ -48,7 +52,8 @@ class Variables:
         """The variables of a host (also of one that is not in the inventory) before any play's."""
         merged = self._of_groups(self._groups.groups_of(name)).copy()
         host = self._groups.hosts.get(name)
-        for layer in host.layers if host else ():
+        implicit = _IMPLICIT if name in LOCALHOST else ()
+        for layer in host.layers if host else implicit:
             merge(merged, layer)
         for folder in (*self._beside_inventory, *self._beside_playbook):
             for layer in self._beside(folder / "host_vars", name):
