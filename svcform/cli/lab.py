@@ -132,12 +132,17 @@ def _ask(arguments: Namespace) -> int:
     )
     if done.returncode != 0:
         raise LabError(f"Nothing can be asked from {arguments.source}.")
-    answers = Counter(line.split()[0] for line in done.stdout.decode().splitlines() if line)
+    answers = Counter(map(_who, done.stdout.decode().splitlines()))
     if out.json:
         out.result(document("ask", {"answers": dict(sorted(answers.items()))}))
     else:
         out.result(joined(f"{count:4} {clean(who)}" for who, count in sorted(answers.items())))
     return 1 if any(who.startswith("error=") for who in answers) else 0
+
+
+def _who(line: str) -> str:
+    """The endpoint's name, or why nobody answered."""
+    return line if line.startswith("error=") else line.partition(" ")[0]
 
 
 def _frontend(text: str) -> tuple[str, int]:

@@ -110,7 +110,7 @@ _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
 
 
 def _host_item(change: Change) -> Item:
-    title = " ".join(change.address.path)
+    title = " ".join(("host", *change.address.path[:1]))
     before = ", ".join(change.before.lines()) if change.before else ""
     after = ", ".join(change.after.lines()) if change.after else ""
     text = f"{before} -> {after}" if before and after else (after or before)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from dataclasses import replace
 
+from svcform.diagnostics import Diagnostic
 from svcform.plan.plan import Plan, Problem
 from svcform.views.classes import NodeClass, Summary, classes, problems, summary
 from svcform.views.diagnostics import human as human_diagnostics
@@ -29,7 +32,7 @@ def plan_text(plan: Plan, digest: str, palette: Palette, *, rules: bool = False)
 def _class_lines(node_class: NodeClass, palette: Palette) -> list[str]:
     names = clean(shorten(node_class.nodes, 4))
     count = f" ({plural(len(node_class.nodes), 'node')})" if len(node_class.nodes) > 1 else ""
-    emptied = "  emptied: its play says state: absent" if node_class.absent else ""
+    emptied = "  everything of svcform's goes" if node_class.absent else ""
     head = palette.paint(f"{names}{count}", "bold") + emptied
     lines = [head, *aligned(node_class.items, palette)]
     return lines + [painted(line, palette) for line in node_class.rules]
@@ -49,18 +52,21 @@ def aligned(found: Iterable[Item], palette: Palette) -> list[str]:
 
 def _caveats(plan: Plan, palette: Palette) -> str:
     """What the nodes' own state has to say, each finding once with its nodes."""
-    found: dict[tuple[str, str, str], list[str]] = {}
-    by_key = {}
+    found: dict[Diagnostic, list[str]] = {}
     for node in plan.nodes:
         for diagnostic in node.diagnostics:
-            key = (diagnostic.code, diagnostic.summary, diagnostic.detail)
-            found.setdefault(key, []).append(node.node)
-            by_key[key] = diagnostic
+            found.setdefault(_of_any_node(diagnostic, node.node), []).append(node.node)
     text = ""
-    for key, names in found.items():
+    for diagnostic, names in found.items():
         head = palette.paint(f"{clean(shorten(names, 4))}: ", "bold")
-        text += head + human_diagnostics([by_key[key]], palette, notices=True)
+        text += head + human_diagnostics([diagnostic], palette, notices=True)
     return text + "\n" if text else ""
+
+
+def _of_any_node(diagnostic: Diagnostic, name: str) -> Diagnostic:
+    """The finding without the node's name: a thousand nodes may have the same to say."""
+    whole_word = rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)"
+    return replace(diagnostic, detail=re.sub(whole_word, "the node", diagnostic.detail))
 
 
 def problems_text(plan: Plan, palette: Palette) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def used_codes():
 USED = used_codes()
 
 
+@functools.cache
 def summaries():
     """Codes that stand beside their summary: ``Diagnostic("SVC201", severity, "summary", …)``."""
     found = {}

@@ -1,4 +1,4 @@
-"""Links between the project's own documents lead somewhere, and sentences have lines of their own."""
+"""Links between the project's own documents lead somewhere."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ def test_every_mistake_is_reported_with_its_place(svcform, project):
     assert out == ""
     assert "services/web.yml:12:" in err
     assert "playbooks/site.yml:" in err
-    assert "errors.\n" in err
+    assert "3 errors, 1 warning.\n" in err
 
 
 def test_findings_as_json_have_file_line_and_code(svcform, project):

@@ -45,25 +45,8 @@ def test_terraforms_way_to_name_the_plan_file_is_taken(words):
 
 
 def test_ansibles_flags_are_taken():
-    words = [
-        "plan",
-        "-i",
-        "a.yml",
-        "-i",
-        "b",
-        "-l",
-        "web",
-        "-e",
-        "x=1",
-        "-f",
-        "8",
-        "-k",
-        "-K",
-        "-u",
-        "ops",
-        "--become-password-file",
-        "f",
-    ]
+    words = ["plan", "-i", "a.yml", "-i", "b", "-l", "web", "-e", "x=1", "-f", "8"]
+    words += ["-k", "-K", "-u", "ops", "--become-password-file", "f"]
 
     arguments = build()[0].parse_args([*words, "--vault-password-file", "v"])
 

@@ -78,11 +78,11 @@ def test_both_families_of_a_port_count_as_one():
 
 
 def test_a_host_setting_shows_both_values_and_comes_first():
-    host = change("net.ipv4.ip_forward", ("0",), ("1",), backend="host")
+    host = change("sysctl x", ("x = 0",), ("x = 1",), backend="host")
 
     lines = text(node("n", (None, row()), changes=(host,))).splitlines()
 
-    assert lines[1].split() == ["~", "net.ipv4.ip_forward", "0", "->", "1"]
+    assert lines[1].split() == ["~", "host", "sysctl", "x", "=", "0", "->", "x", "=", "1"]
 
 
 def test_drift_is_told_from_changes():
@@ -129,6 +129,17 @@ def test_refusals_are_part_of_the_plan():
 
     assert "error SVC501 too much goes\n    30 % of the Services go.\n" in shown
     assert "This plan is refused as it stands" in shown
+
+
+def test_the_same_finding_on_many_nodes_is_shown_once():
+    def noticed(name):
+        said = Diagnostic("SVC458", Severity.NOTICE, "it stays", f"It stays on at {name}: see.")
+        return node(name, (row(), None), diagnostics=(said,))
+
+    shown = text(*(noticed(f"edge-{i}") for i in range(3)))
+
+    assert "edge-0, edge-1, edge-2: notice SVC458 it stays\n    It stays on at the node:" in shown
+    assert shown.count("SVC458") == 1
 
 
 def test_hostile_names_reach_the_terminal_harmless():
