@@ -6,14 +6,12 @@ kube-proxy's nftables mode does.
 
 from __future__ import annotations
 
-_UNKNOWN_PORT = (
-    "REJECT",
-    "A port that no Service has, on a clusterIP that one has: iptables lets the packet out to "
-    "wherever the default route leads, nftables rejects it.",
-)
+#: A port that no Service has, on a clusterIP that one has: kube-proxy's iptables mode lets the
+#: packet out to wherever the default route leads, its nftables mode rejects it.
+_UNKNOWN_PORT = "REJECT"
 
-#: Case -> flow -> (what svcform does, why).
-DIFFERENCES: dict[str, dict[str, tuple[str, str]]] = {
+#: Case -> flow -> what svcform does.
+DIFFERENCES: dict[str, dict[str, str]] = {
     "iptables/TestClusterIPGeneral": {
         "TCP-only port does not match UDP traffic": _UNKNOWN_PORT,
         "svc1 does not accept svc2's ports": _UNKNOWN_PORT,

@@ -15,7 +15,7 @@ from svcform.backends.contract import Backend
 from tests.conformance.differences import DIFFERENCES
 from tests.conformance.packetflow import NODE_ADDRESSES, Case, CaseFlow, judge, parameters
 from tests.flow.arena import Arena, Seen, open_arena
-from tests.flow.under_test import apply, intent_of, proxies
+from tests.flow.under_test import NodeUnderTest, intent_of, proxies
 
 pytestmark = pytest.mark.root
 #: Enough to miss one of five endpoints once in 10^9 runs.
@@ -23,24 +23,24 @@ TRIES = 100
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
     with open_arena(tmp_path_factory.mktemp("packetflow"), NODE_ADDRESSES) as arena:
-        yield arena
+        yield NodeUnderTest(arena)
 
 
 @pytest.mark.parametrize("backend", proxies(), ids=lambda backend: backend.name)
 @pytest.mark.parametrize("case", parameters())
-def test_packets_go_where_kube_proxys_tests_say(node: Arena, backend: Backend, case: Case):
+def test_packets_go_where_kube_proxys_tests_say(node: NodeUnderTest, backend: Backend, case: Case):
     settings = dataclasses.replace(case.world.settings, proxy_mode=backend.mode)
-    apply(node, intent_of(dataclasses.replace(case.world, settings=settings)))
+    node.apply(intent_of(dataclasses.replace(case.world, settings=settings)))
 
-    tries = _try(node, case)
+    tries = _try(node.arena, case)
 
     differences = DIFFERENCES.get(case.name, {})
     wrong = []
     for each, seen in zip(case.flows, tries, strict=True):
         if each.name in differences:
-            expected, _reason = differences[each.name]
+            expected = differences[each.name]
             each = dataclasses.replace(each, expected=expected)  # noqa: PLW2901 - what svcform says
         wrong.append(judge(each, seen, sticky=case.is_sticky))
     assert [problem for problem in wrong if problem] == []

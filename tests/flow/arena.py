@@ -34,6 +34,7 @@ _NODE_MAC = "02:73:76:63:66:78"
 _MACHINE = ("--mount", "--uts", "--ipc", "--net", "--pid")
 _BATCH = 400
 _PATIENCE = 3.0
+_PORTS = 64000
 #: Where the world's own last packet of a batch goes: forwarded by any node, no Service's address.
 _MARKERS = (("198.18.0.1", "198.18.0.2"), ("2001:db8:ffff::1", "2001:db8:ffff::2"))
 
@@ -76,22 +77,22 @@ class Arena:
     node_mouth: dict[int, socket.socket]
     local: frozenset[str] = frozenset()
     _tokens: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _since_flush: int = 0
 
-    def run(self, *argv: str, given: bytes = b"", check: bool = True) -> str:
-        """Run a command on the node; returns its standard output as text."""
-        return self.run_bytes(*argv, given=given, check=check).decode()
-
-    def run_bytes(self, *argv: str, given: bytes = b"", check: bool = True) -> bytes:
-        """Run a command on the node; returns its standard output."""
-        done = subprocess.run(
+    def exec(self, *argv: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+        """Run a command on the node, both streams captured."""
+        return subprocess.run(
             ["nsenter", f"--target={self.pid}", *_MACHINE, *argv],
             input=given,
             capture_output=True,
             check=False,
         )
-        if check and done.returncode:
-            raise AssertionError(f"{argv[:3]}: {done.stderr.decode()}")
-        return done.stdout
+
+    def run(self, *argv: str, given: bytes = b"") -> str:
+        """Run a command on the node that has to succeed; its standard output as text."""
+        done = self.exec(*argv, given=given)
+        assert done.returncode == 0, f"{argv[:3]}: {done.stderr.decode()}"
+        return done.stdout.decode()
 
     def set_addresses(self, addresses: Sequence[str]) -> None:
         """Make these the node's own addresses (127.0.0.1 and ::1 are always there)."""
@@ -113,7 +114,15 @@ class Arena:
             result += self._send_batch(flows[start : start + _BATCH])
         return result
 
+    def _forget(self, connections: int) -> None:
+        """Keep source ports from coming round to a connection that conntrack still knows."""
+        self._since_flush += connections
+        if self._since_flush > _PORTS // 2:
+            self.run("conntrack", "-F")
+            self._since_flush = connections
+
     def _send_batch(self, flows: Sequence[Flow]) -> list[Seen]:
+        self._forget(len(flows))
         waiting: dict[int, Flow] = {}
         order: list[int] = []
         watch = _Watch()
@@ -121,7 +130,7 @@ class Arena:
             token = next(self._tokens)
             order.append(token)
             waiting[token] = flow
-            port = 1024 + token * 7919 % 64000
+            port = 1024 + token * 7919 % _PORTS
             packet = Packet(flow.source, flow.destination, flow.protocol, port, flow.port, token)
             self._emit(packet, from_node=flow.source in self.local)
             if len(order) % 64 == 0:

@@ -33,7 +33,7 @@ OUTSIDE = {
     Family.IPV4: ("203.0.113.5", "198.51.100.77"),
     Family.IPV6: ("2001:db8:113::5", "2001:db8:100::77"),
 }
-_VIPS = {Family.IPV4: "10.96.{}.{}", Family.IPV6: "fd00:96::{}:{}"}
+_VIPS = {Family.IPV4: "10.96.{}.{}", Family.IPV6: "fd00:96::1{}:{}"}
 _EXTERNAL = {Family.IPV4: "192.0.2.{}", Family.IPV6: "2001:db8:2::{}"}
 _BALANCERS = {Family.IPV4: "198.51.100.{}", Family.IPV6: "2001:db8:100::{}"}
 _RANGES = {
@@ -202,7 +202,7 @@ def flows(random: Random, world: World) -> list[Flow]:
     """New connections from everybody to every frontend, and to places that are none."""
     frontends = set(_frontends(world))
     near_misses = {(a, p + 1, q) for a, p, q in frontends}
-    unused = {("10.96.200.9", 80, Protocol.TCP), ("fd00:96::99:9", 80, Protocol.UDP)}
+    unused = {("10.96.200.9", 80, Protocol.TCP), ("fd00:96::999:9", 80, Protocol.UDP)}
     unused.add(("192.0.2.200", 80, Protocol.SCTP))
     targets = sorted(frontends | near_misses | unused, key=str)
     return [
