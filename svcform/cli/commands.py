@@ -2,34 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
 
-from svcform.cli import (
-    apply,
-    destroy,
-    forget,
-    get,
-    init,
-    inventory,
-    lab,
-    lock,
-    plan,
-    render,
-    show,
-    trust,
-    validate,
-)
+from svcform.cli.apply import add as add_apply
+from svcform.cli.destroy import add as add_destroy
+from svcform.cli.forget import add as add_forget
+from svcform.cli.get import add as add_get
+from svcform.cli.init import add as add_init
+from svcform.cli.inventory import add as add_inventory
+from svcform.cli.lab import add as add_lab
+from svcform.cli.lock import add as add_lock
 from svcform.cli.parser import Subparsers
+from svcform.cli.plan import add as add_plan
+from svcform.cli.render import add as add_render
+from svcform.cli.show import add as add_show
+from svcform.cli.trust import add as add_trust
+from svcform.cli.validate import add as add_validate
 
-
-class Command(Protocol):
-    """A module of this package: its grammar (with ``run`` as a default of it)."""
-
-    def add(self, subparsers: Subparsers) -> None:
-        """Add the command's grammar."""
-        ...
-
-
-COMMANDS: tuple[Command, ...] = (
-    init, validate, plan, apply, show, get, destroy, render, inventory, trust, lock, forget, lab,
-)  # fmt: skip
+#: What adds each command's grammar; the command itself is the grammar's default ``run``.
+COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
+    add_init,
+    add_validate,
+    add_plan,
+    add_apply,
+    add_show,
+    add_get,
+    add_destroy,
+    add_render,
+    add_inventory,
+    add_trust,
+    add_lock,
+    add_forget,
+    add_lab,
+)

@@ -37,8 +37,8 @@ def build() -> tuple[Parser, dict[str, Parser]]:
     subparsers = parser.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=Parser
     )
-    for command in COMMANDS:
-        command.add(subparsers)
+    for add in COMMANDS:
+        add(subparsers)
     return parser, dict(subparsers.choices)
 
 

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import shlex
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from svcform.cli import parser as flags
 from svcform.cli.console import Console, console
 from svcform.cli.files import replace
 from svcform.cli.reading import complete_lock, load_project, workspace_of
-from svcform.engine.assume import assume
+from svcform.engine.assume import WORDS, Assumption, assume
 from svcform.engine.exit_code import of_plan
 from svcform.engine.propose import propose
 from svcform.errors import UsageError
-from svcform.plan.plan import NodePlan
+from svcform.plan.plan import NodePlan, Plan
 from svcform.policy.decide import decide
 from svcform.program.program import Step
+from svcform.views.plan_json import document, problem_json
 from svcform.views.plan_text import problems_text
-from svcform.views.text import clean, joined, plural
+from svcform.views.text import clean, joined, plural, shorten
 
 _HEAD = """\
 #!/bin/sh
@@ -30,6 +31,7 @@ _HEAD = """\
 set -eu
 cd "$(dirname "$0")"
 """
+_NO_ADDRESS = "its own addresses are not in the inventory (set node_ip)"
 
 
 def add(subparsers: flags.Subparsers) -> None:
@@ -58,20 +60,39 @@ def run(arguments: Namespace) -> int:
     assumed = {node.name: assume(node) for node in workspace.nodes}
     observations = {name: assumption.observation for name, assumption in assumed.items()}
     plan = propose(workspace, decide(workspace), observations)
-    written = 0
-    for node in plan.nodes:
-        if node.problem is None:
-            _write(arguments.out / node.node, node, assumed[node.node].words)
-            written += 1
-    out.stderr.write(problems_text(plan, out.err))
-    _tell(out, {name: assumption.words for name, assumption in assumed.items()})
-    out.result(f"Wrote the {plural(written, 'program')} into {arguments.out}.\n")
+    written = [node for node in plan.nodes if node.problem is None]
+    for node in written:
+        _write(arguments.out / node.node, node, _said(assumed[node.node].own))
+    if out.json:
+        out.result(_json(plan, written))
+    else:
+        out.stderr.write(problems_text(plan, out.err))
+        _tell(out, assumed)
+        out.result(f"Wrote {plural(len(written), 'program')} into {arguments.out}.\n")
     return int(of_plan(plan))
 
 
-def _tell(out: Console, words: Mapping[str, tuple[str, ...]]) -> None:
-    for text in dict.fromkeys(text for texts in words.values() for text in texts):
-        out.say(f"Assumed: {clean(text)}")
+def _said(own: tuple[str, ...]) -> tuple[str, ...]:
+    where = f"the node has the address {' and '.join(own)}" if own else _NO_ADDRESS
+    return (where, *WORDS)
+
+
+def _tell(out: Console, assumed: Mapping[str, Assumption]) -> None:
+    out.say("Assumed of every node, for no node was asked:")
+    for text in WORDS:
+        out.say(f"  {text}")
+    lost = [name for name, assumption in assumed.items() if not assumption.own]
+    if lost:
+        out.say(f"  {_NO_ADDRESS}: {clean(shorten(lost))}")
+
+
+def _json(plan: Plan, written: Sequence[NodePlan]) -> str:
+    unplanned = [
+        {"name": n.node, "problem": problem_json(n.problem)} for n in plan.nodes if n.problem
+    ]
+    names = [node.node for node in written]
+    body = {"written": names, "assumed": list(WORDS), "unplanned": unplanned}
+    return document("render", body)
 
 
 def _write(folder: Path, node: NodePlan, assumptions: tuple[str, ...]) -> None:
@@ -88,9 +109,14 @@ def _write(folder: Path, node: NodePlan, assumptions: tuple[str, ...]) -> None:
 
 
 def _step(folder: Path, number: int, step: Step) -> list[str]:
-    command = shlex.join(step.command)
+    """The step's line; its script and its input go into files of their own."""
+    name = f"{number:02}-{step.backend}"
+    words = step.command
+    if words[:2] == ("sh", "-c"):
+        replace(folder / f"{name}.sh", words[2].encode())
+        words = ("sh", f"{name}.sh", *words[4:])
+    command = shlex.join(words)
     if step.stdin:
-        name = f"{number:02}-{step.backend}.stdin"
-        replace(folder / name, step.stdin)
-        command += f" < {name}"
+        replace(folder / f"{name}.stdin", step.stdin)
+        command += f" < {name}.stdin"
     return ["", f"# {clean(step.summary)}", command]

@@ -37,10 +37,18 @@ _SYSCTLS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumption:
-    """An observation that nobody made, and in words what it takes for granted."""
+    """An observation that nobody made, and the node's own addresses that it assumes."""
 
     observation: Observation
-    words: tuple[str, ...]
+    own: tuple[str, ...]
+
+
+#: What every assumption takes for granted.
+WORDS = (
+    f"iptables {_IPTABLES} and the other tools are there",
+    "the kernel forwards nothing yet, and iptables' FORWARD policy is ACCEPT",
+    "nothing of svcform's is there yet, and nothing foreign is in the way",
+)
 
 
 def assume(node: Node) -> Assumption:
@@ -66,7 +74,7 @@ def assume(node: Node) -> Assumption:
         recorded=Recorded(),
         binding=Binding(address=node.connection.host, port=node.connection.port),
     )
-    return Assumption(observation=observation, words=_words(node, own))
+    return Assumption(observation=observation, own=own)
 
 
 def _own_addresses(node: Node) -> tuple[str, ...]:
@@ -76,14 +84,3 @@ def _own_addresses(node: Node) -> tuple[str, ...]:
         return (str(ipaddress.ip_address(node.connection.host)),)
     except ValueError:
         return ()
-
-
-def _words(node: Node, own: tuple[str, ...]) -> tuple[str, ...]:
-    where = f"{node.name} has the address {' and '.join(own)}"
-    unknown = f"{node.name} has no address that the inventory tells (set node_ip)"
-    return (
-        where if own else unknown,
-        f"iptables {_IPTABLES} and the other tools are there",
-        "the kernel forwards nothing yet, and iptables' FORWARD policy is ACCEPT",
-        "nothing of svcform's is there yet, and nothing foreign is in the way",
-    )
