@@ -11,6 +11,10 @@ from svcform.model.net import Address, Network
 
 _octet = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _canonical_ipv4 = re.compile(rf"(?:{_octet}\.){{3}}{_octet}").fullmatch
+# The bulk of 100,000 endpoints: canonical, and nothing that `is_special` would name.
+_ordinary_ipv4 = re.compile(
+    rf"(?!0\.|127\.|169\.254\.|22[4-9]\.|23[0-9]\.)(?:{_octet}\.){{3}}{_octet}"
+).fullmatch
 _leading_zeros = re.compile(r"(?<![0-9a-fA-F:])0+(?=[0-9]+(?:\.|/|$))")
 
 
@@ -38,12 +42,13 @@ def canonical_address(text: str) -> str | None:
     return None if found is None else str(found)
 
 
-@lru_cache(maxsize=262144)
 def endpoint_address(text: str) -> tuple[str | None, str]:
     """An endpoint's canonical address, and what is wrong with it (empty if nothing is).
 
     As the API server, it takes no address that means the node itself or its link.
     """
+    if _ordinary_ipv4(text):
+        return text, ""
     address = parse_address(text)
     if address is None:
         return None, "is no IP address"

@@ -10,10 +10,10 @@ from typing import NamedTuple
 from svcform.diagnostics import Location
 
 _marker = re.compile(r"^(?=---(?:\s|$))", re.MULTILINE)
-# Where a directive, a document end or an exotic line break is in a file, a `---` at the begin of a
-# line is not all there is to a boundary: such a file is one chunk.
-_indivisible = re.compile(r"^(?:%|\.\.\.(?:\s|$))|[\x85\u2028\u2029]|\r(?!\n)", re.MULTILINE)
-_blank = re.compile(r"(?:[ \t]*(?:#[^\n]*)?(?:\n|$))*")
+# Where a directive, a document end, an exotic line break or a byte order mark is in a file, a `---`
+# at the begin of a line is not all there is to a boundary: such a file is one chunk.
+_indivisible = re.compile(r"^(?:%|\.\.\.(?:\s|$))|[\x85\u2028\u2029\ufeff]|\r(?!\n)", re.MULTILINE)
+_blank = re.compile(r"(?: *(?:#[^\n]*)?(?:\r?\n|$))*")
 
 
 class Chunk(NamedTuple):
@@ -39,12 +39,11 @@ class Source:
 
     def chunks(self) -> Iterator[Chunk]:
         """The text in pieces that can be read one by one, mostly one document each."""
-        text = self.text.removeprefix("\ufeff")
-        if self._is_one_piece():
-            yield Chunk(text, 0)
+        if self.is_one_piece:
+            yield Chunk(self.text, 0)
             return
         line = 0
-        for number, piece in enumerate(_marker.split(text)):
+        for number, piece in enumerate(_marker.split(self.text)):
             if number or not _blank.fullmatch(piece):
                 yield Chunk(piece, line)
             line += piece.count("\n")
@@ -52,11 +51,13 @@ class Source:
     def chunk_of(self, document: int) -> tuple[Chunk, int] | None:
         """The piece that holds a document, and which of the piece's documents it is."""
         chunks = list(self.chunks())
-        if self._is_one_piece() and chunks:
+        if self.is_one_piece and chunks:
             return chunks[0], document
         return (chunks[document], 0) if document < len(chunks) else None
 
-    def _is_one_piece(self) -> bool:
+    @property
+    def is_one_piece(self) -> bool:
+        """Whether only a YAML parser can tell where the documents begin."""
         return self.json or _indivisible.search(self.text) is not None
 
     def location(self, line: int, column: int) -> Location:

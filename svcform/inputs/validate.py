@@ -45,8 +45,8 @@ def validate(
         if not item.document.ambiguous and _is_valid(item):
             kept.append(item)
             continue
-        again = _with_text_keys(item)
-        problems = list(_findings(again, validation))
+        again, problems = _with_text_keys(item)
+        problems += _findings(again, validation)
         found += problems
         broken = any(problem.severity is Severity.ERROR for problem in problems)
         kept.append(None if broken else again)
@@ -60,14 +60,16 @@ def _is_valid(item: RawObject) -> bool:
         return False
 
 
-def _with_text_keys(item: RawObject) -> RawObject:
-    document = read_again(item.document)
+def _with_text_keys(item: RawObject) -> tuple[RawObject, list[Diagnostic]]:
+    if item.document.ambiguous or not item.document.source.text:
+        return item, []  # the slow reader has already read it, or nobody ever did
+    document, problems = read_again(item.document)
     value = document.value
     for step in item.path:
         value = value[step]
     for name in ("kind", "apiVersion"):  # a typed list's items may lack them
         value.setdefault(name, item.value[name])
-    return item._replace(value=value, document=document)
+    return item._replace(value=value, document=document), problems
 
 
 def _findings(item: RawObject, validation: Validation) -> Iterator[Diagnostic]:

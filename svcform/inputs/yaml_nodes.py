@@ -164,6 +164,10 @@ class _Reader:
         value = self._scalar(node, (*path, node.value))
         if isinstance(value, str):
             return value
+        if value is None:
+            detail = "A key of the mapping is missing, or null; quote it if it is meant as a text."
+            self._problem("SVC154", "A key is not a text", detail, node)
+            return None
         return "true" if value is True else "false" if value is False else str(node.value)
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> object:

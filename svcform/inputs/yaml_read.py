@@ -48,22 +48,27 @@ def read_documents(source: Source) -> tuple[list[Document], list[Diagnostic]]:
     if source.json and (value := _read_json(source.text)) is not None:
         found.add(value)
         return found.documents, []
-    harmless = is_harmless(source.text)
+    trusted = not source.is_one_piece
+    harmless = trusted and is_harmless(source.text)
     for chunk in source.chunks():
-        if (harmless or not needs_slow_reader(chunk.text)) and _read_fast(chunk, found):
+        accepts = harmless or (trusted and not needs_slow_reader(chunk.text))
+        if accepts and _read_fast(chunk, found):
             continue
         _read_slowly(chunk, found)
     return found.documents, found.diagnostics
 
 
-def read_again(document: Document) -> Document:
+def read_again(document: Document) -> tuple[Document, list[Diagnostic]]:
     """A document that was readable, as the slow reader has it: all its keys are text."""
-    found = document.source.chunk_of(document.number)
-    if found is None:
-        return document
+    source = document.source
+    found = source.chunk_of(document.number)
+    readings = read_nodes(_untabbed(source, found[0].text)) if found else []
+    if found is None or not readings:
+        return document, []
     chunk, number = found
-    reading = read_nodes(_untabbed(document.source, chunk.text))[number]
-    return document._replace(value=reading.value, ambiguous=tuple(reading.ambiguous))
+    reading = readings[number]
+    again = document._replace(value=reading.value, ambiguous=tuple(reading.ambiguous))
+    return again, [_diagnostic(problem, source, chunk) for problem in reading.problems]
 
 
 def _read_json(text: str) -> object:
