@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from svcform.backends.contract import Backend
 from svcform.backends.host import HOST
+from svcform.backends.proxy.iptables import IPTABLES
 
-BACKENDS: tuple[Backend, ...] = (HOST,)
+BACKENDS: tuple[Backend, ...] = (HOST, IPTABLES)

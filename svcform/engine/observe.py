@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from svcform.backends.contract import Reading, Status
+from svcform.backends.proxy.iptables.observe import forward_policy
 from svcform.backends.registry import BACKENDS
 from svcform.engine import fleet
 from svcform.engine.facts import parse_facts
@@ -73,13 +74,15 @@ def parse_observation(data: bytes, nonce: str, binding: Binding) -> Observation:
     Raises ReadingFailed or ToolMissing for an answer without the facts that everything needs.
     """
     sections = parse_reading(data, nonce)
+    readings = {
+        probe.name: _reading(probe.name, sections.get(probe.name))
+        for backend in BACKENDS
+        for probe in backend.probes()
+    }
+    facts = parse_facts(sections)
     return Observation(
-        facts=parse_facts(sections),
-        readings={
-            probe.name: _reading(probe.name, sections.get(probe.name))
-            for backend in BACKENDS
-            for probe in backend.probes()
-        },
+        facts=replace(facts, forward_policy=forward_policy(readings, facts)),
+        readings=readings,
         recorded=parse_recorded(sections),
         binding=binding,
     )

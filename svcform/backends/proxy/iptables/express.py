@@ -70,7 +70,7 @@ class _Place:
     def layer(self, nat: Chains, filtered: Chains) -> Layer:
         family = FAMILY_WORDS[self.shape.family]
         return {
-            address(self.variant, family, table, name): Chain(rules)
+            address(self.variant, family, table, name): Chain(rules, is_canonical=True)
             for table, chains in (("nat", nat), ("filter", filtered))
             for name, rules in chains.items()
         }

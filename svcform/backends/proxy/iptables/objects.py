@@ -39,10 +39,12 @@ class Chain:
     """A chain of ours: its rules in order, each as it stands behind ``-A CHAIN``.
 
     Two chains are equal if their rules mean the same, however a version prints them; what isn't
-    understood is compared as text.
+    understood is compared as text.  ``rules`` are as they were written, or printed; those that we
+    write are canonical.
     """
 
     rules: tuple[str, ...]
+    is_canonical: bool = False
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Chain):
@@ -57,8 +59,8 @@ class Chain:
     __hash__ = None  # type: ignore[assignment] # equality looks through spelling
 
     def lines(self) -> tuple[str, ...]:
-        """The rules."""
-        return self.rules
+        """The rules, in canonical form."""
+        return self.rules if self.is_canonical else tuple(map(canonical, self.rules))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,8 +84,8 @@ class Jumps:
         return Counter(canonical(rule) for rule in self.rules)
 
     def lines(self) -> tuple[str, ...]:
-        """The rules."""
-        return self.rules
+        """The rules, in canonical form, sorted."""
+        return tuple(sorted(map(canonical, self.rules)))
 
 
 def address(variant: Variant, family: str, table: str, chain: str) -> ObjectAddress:

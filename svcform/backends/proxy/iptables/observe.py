@@ -17,9 +17,11 @@ from svcform.backends.proxy.iptables.objects import (
     is_ours,
 )
 from svcform.backends.proxy.iptables.scripts import save_script
+from svcform.backends.proxy.iptables.tools import variant_of
 from svcform.errors import ReadingFailed
 from svcform.lang.iptables.save import Table, parse
 from svcform.model.facts import Facts
+from svcform.model.net import Family
 from svcform.plan.snapshot import NodeObject, ObjectAddress, Snapshot
 
 
@@ -43,10 +45,12 @@ def listing(readings: Mapping[str, Reading], variant: Variant, family: str) -> d
     Raises :class:`ReadingFailed` if it is no listing.
     """
     reading = readings.get(probe_name(variant, family))
-    if reading is None or not reading.output:
-        return {}
+    return _parse(reading.output if reading else b"", variant, family)
+
+
+def _parse(output: bytes, variant: Variant, family: str) -> dict[str, Table]:
     try:
-        return parse(reading.output.decode("utf-8", "surrogateescape"))
+        return parse(output.decode("utf-8", "surrogateescape"))
     except (ValueError, KeyError) as error:
         message = f"The listing of {variant.value} {family} tables has a line that isn't understood"
         raise ReadingFailed(f"{message}: {error}.") from error
@@ -60,6 +64,26 @@ def read(readings: Mapping[str, Reading], facts: Facts) -> Snapshot:  # noqa: AR
             for name, table in listing(readings, variant, family).items():
                 for chain, value in _ours(name, table):
                     found[address(variant, family, name, chain)] = value
+    return MappingProxyType(found)
+
+
+def forward_policy(readings: Mapping[str, Reading], facts: Facts) -> Mapping[Family, str]:
+    """What becomes of a packet that no rule of FORWARD decides: ACCEPT or DROP, by family.
+
+    A last rule that drops or rejects everything is a policy, too (RHEL's default file has one).
+    Raises :class:`ReadingFailed` as :func:`listing` does.
+    """
+    found = {}
+    variant = variant_of(facts)
+    for family, word in FAMILY_WORDS.items():
+        reading = readings.get(probe_name(variant, word))
+        _, start, rest = (reading.output if reading else b"").partition(b"*filter\n")
+        only = start + rest.partition(b"\nCOMMIT\n")[0]
+        table = _parse(only, variant, word).get("filter", Table())
+        rules = [rule for rule in table.chains.get("FORWARD", ()) if not is_ours(rule)]
+        is_closed = bool(rules) and rules[-1].startswith(("-j DROP", "-j REJECT"))
+        drops = is_closed or table.policies.get("FORWARD") == "DROP"
+        found[family] = "DROP" if drops else "ACCEPT"
     return MappingProxyType(found)
 
 
