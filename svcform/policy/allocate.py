@@ -152,12 +152,15 @@ def _result(
     unannounced: list[Service] = []
     for service in ordered:
         slots = by_service[service.key]
+        if _is_complete(service, slots):
+            filled[service.key] = service
+            continue
         values = {
             (slot.kind, slot.part): value
             for slot in slots
             if (value := work.values.get((service.key, slot.seed)))
         }
-        filled[service.key] = _filled(service, values) if slots else service
+        filled[service.key] = _filled(service, values)
         allocated = {(slot.kind, slot.part) for slot in slots if slot.locked or not slot.given}
         kept = {place: value for place, value in values.items() if place in allocated}
         entry = _entry(kept, lock.get(service.key, _NOTHING))
@@ -173,6 +176,13 @@ def _result(
         renumbered=tuple(work.renumbered),
         diagnostics=tuple(work.diagnostics),
     )
+
+
+def _is_complete(service: Service, slots: list[Slot]) -> bool:
+    if not slots:
+        return True
+    all_given = all(slot.given and not slot.locked for slot in slots)
+    return all_given and bool(service.ip_families) and not service.load_balancer_ip
 
 
 _Values = Mapping[tuple[SlotKind, Family | ServicePort], str]

@@ -158,6 +158,10 @@ class Slots:
         pool = service.annotation(POOL_ANNOTATION) or next(iter(self._pools), "")
         numbers: Mapping[Family, NumberRange] = self._pools.get(pool, _NO_POOL)
         locked = {family_of(address): address for address in entry.load_balancer_ips}
+        families = self._families(service)
+        wanted = tuple(f for f in families if numbers[f].size or f in locked)
+        if not wanted and pool in self._pools:
+            wanted = families[:1]  # which then finds that the pool has nothing for it
         return [
             Slot(
                 service=service,
@@ -168,8 +172,7 @@ class Slots:
                 locked=locked.get(family, ""),
                 locked_at=entry.where,
             )
-            for family in self._families(service)
-            if numbers[family].size or family in locked
+            for family in wanted
         ]
 
 

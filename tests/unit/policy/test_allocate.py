@@ -310,6 +310,11 @@ def test_the_annotation_names_the_pool():
     assert codes(made) == ["SVC307"]
 
 
+def test_a_pool_without_the_service_s_family_is_an_error():
+    made, filled, _ = one(balancer(ip_families=(Family.IPV6,)), POOLS)
+    assert (codes(made), filled.ingress) == (["SVC301"], ())
+
+
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
