@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, meta
+from jinja2 import StrictUndefined, Template, TemplateError, Undefined, meta
 from jinja2.nativetypes import NativeCodeGenerator, NativeTemplate
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -133,6 +133,9 @@ class _Environment(SandboxedEnvironment):
     def concat(parts: Any) -> Any:  # noqa: ANN401 - Jinja2's own signature
         """A single part as it is, more as text (Ansible's rule, not Jinja2's literal_eval)."""
         known = list(parts)
+        if any(isinstance(part, Undefined) for part in known):
+            # A strict undefined raises its own UndefinedError when it becomes text.
+            return "".join(map(str, known))
         return known[0] if len(known) == 1 else "".join(map(str, known))
 
 
