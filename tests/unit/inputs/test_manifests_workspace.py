@@ -1,0 +1,239 @@
+"""A whole project, from its files to the frozen workspace or to its findings."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.unit.inputs.projects import PLAYBOOK, TUTORIAL, loaded, project, shown
+
+from svcform.diagnostics import Severity
+from svcform.model.net import Family, Protocol
+from svcform.model.service import NamespacedName
+
+WEB = NamespacedName("default", "web")
+PLACED = PLAYBOOK + "  workloads:\n    default/web: [worker-1, worker-2, 10.244.1.5@worker-1]\n"
+SERVICE = """
+apiVersion: v1
+kind: Service
+metadata: {name: NAME}
+spec:
+  ports: [{port: 80}]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _in_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def places(result, key=WEB):
+    return {
+        (port.name, port.protocol.value): [(e.address, e.port, e.node) for e in found]
+        for port, found in result.workspace.endpoints[key].items()
+    }
+
+
+def test_kubernetes_own_tutorial_is_valid_as_it_stands(tmp_path):
+    result = loaded(project(tmp_path, playbook=PLACED, web_yaml=TUTORIAL))
+    assert shown(result) == []
+    service = result.workspace.services[WEB]
+    assert service.cluster_ips[0].startswith("10.96.")
+    assert service.ip_families == (Family.IPV4,)
+    assert places(result) == {
+        ("", "TCP"): [
+            ("10.244.1.5", 8080, "worker-1"),
+            ("192.0.2.11", 8080, "worker-1"),
+            ("192.0.2.12", 8080, "worker-2"),
+        ]
+    }
+    assert service.cluster_ips[0].encode() in result.lock_text
+
+
+def test_a_second_load_with_the_lock_file_changes_nothing(tmp_path):
+    folder = project(tmp_path, playbook=PLACED, web_yaml=TUTORIAL)
+    first = loaded(folder)
+    first.lock_path.write_bytes(first.lock_text)
+    second = loaded(folder, locked=True)
+    assert second.lock_text is None
+    assert second.workspace.services == first.workspace.services
+
+
+def test_locked_is_an_error_where_the_lock_file_is_not_complete(tmp_path):
+    result = loaded(project(tmp_path, playbook=PLACED, web_yaml=TUTORIAL), locked=True)
+    assert result.workspace is None
+    assert result.lock_text is None
+    assert "SVC324" in {d.code for d in result.diagnostics}
+
+
+def test_a_dump_of_a_cluster_is_valid_as_it_is(tmp_path):
+    folder = project(tmp_path)
+    shutil.copy(Path(__file__).parent / "data" / "kubectl-dump.yaml", folder / "services")
+    result = loaded(folder)
+    assert shown(result) == []
+    shop = result.workspace.endpoints[NamespacedName("web", "shop")]
+    ((key, endpoints),) = shop.items()
+    assert (key.name, key.protocol) == ("http", Protocol.TCP)
+    assert [(e.address, e.ready, e.serving, e.terminating) for e in endpoints] == [
+        ("10.244.1.4", True, True, False),
+        ("10.244.2.9", False, True, True),
+    ]
+    assert endpoints[0].zone_hints == ("a",)
+    assert endpoints[0].pod == "shop-6c9d7b5d8f-2xk4q"
+    dns = NamespacedName("kube-system", "kube-dns")
+    assert places(result, dns)["dns", "UDP"] == [("10.244.1.2", 53, "worker-1")]
+    assert [node.settings.zone for node in result.workspace.nodes] == ["a", ""]
+
+
+def test_everything_wrong_is_said_at_once_and_where(tmp_path):
+    text = """
+    apiVersion: v1
+    kind: Service
+    metadata: {name: web, labels: {vip: yes}}
+    spec:
+      selctor: {app: web}
+      ports:
+      - port: 70000
+      - {name: b, port: 010}
+    ---
+    apiVersion: v1
+    kind: Service
+    metadata: {name: Shop}
+    spec:
+      ports:
+      - {port: 80, nodePort: 30000}
+      - {port: 80}
+    ---
+    a: [
+    """
+    result = loaded(project(tmp_path, web_yaml=text))
+    assert result.workspace is None
+    assert shown(result, least=Severity.ERROR) == [
+        "web.yaml:3:37 SVC153",
+        "web.yaml:5:3 SVC161",
+        "web.yaml:7:11 SVC162",
+        "web.yaml:8:21 SVC153",
+        "web.yaml:12:18 SVC202",
+        "web.yaml:15:5 SVC203",
+        "web.yaml:15:26 SVC203",
+        "web.yaml:16:5 SVC203",
+        "web.yaml:16:12 SVC203",
+        "web.yaml:19:1 SVC151",
+    ]
+
+
+def test_unknown_fields_are_as_severe_as_asked(tmp_path):
+    text = SERVICE.replace("NAME", "web") + "  colour: red\n"
+    folder = project(tmp_path, web_yaml=text)
+    assert shown(loaded(folder)) == ["web.yaml:6:3 SVC161"]
+    warned = loaded(folder, validate="warn")
+    assert shown(warned) == ["web.yaml:6:3 SVC161"]
+    assert warned.workspace is not None
+    assert shown(loaded(folder, validate="ignore")) == []
+
+
+def test_an_unknown_field_of_an_object_from_a_cluster_is_a_warning(tmp_path):
+    text = SERVICE.replace("{name: NAME}", '{name: web, resourceVersion: "5"}') + "  colour: red\n"
+    result = loaded(project(tmp_path, web_yaml=text))
+    assert shown(result) == ["web.yaml:6:3 SVC161"]
+    assert result.workspace is not None
+
+
+def test_a_service_that_is_there_twice_is_an_error(tmp_path):
+    a, b = SERVICE.replace("NAME", "web"), SERVICE.replace("NAME", "web").replace("80", "81")
+    result = loaded(project(tmp_path, a_yaml=a, b_yaml=b))
+    assert shown(result) == ["b.yaml:3:18 SVC201"]
+    assert "services/a.yaml" in result.diagnostics[0].detail
+
+
+def test_two_services_on_one_external_address_are_an_error(tmp_path):
+    a, b = (SERVICE.replace("NAME", name) + "  externalIPs: [203.0.113.7]\n" for name in ("a", "b"))
+    result = loaded(project(tmp_path, a_yaml=a, b_yaml=b))
+    assert shown(result) == ["b.yaml:6:16 SVC241"]
+
+
+def test_a_nodes_address_is_fine_while_sshd_keeps_its_port(tmp_path):
+    text = SERVICE.replace("NAME", "web") + "  externalIPs: [192.0.2.12]\n"
+    assert shown(loaded(project(tmp_path, web_yaml=text))) == []
+
+
+def test_a_service_on_a_nodes_address_with_sshds_port_is_an_error(tmp_path):
+    text = SERVICE.replace("NAME", "web").replace("80", "22") + "  externalIPs: [192.0.2.12]\n"
+    assert shown(loaded(project(tmp_path, web_yaml=text))) == ["web.yaml:5:10 SVC242"]
+
+
+def test_a_selector_that_matches_nothing_is_a_warning(tmp_path):
+    text = SERVICE.replace("NAME", "web") + "  selector: {app: nobody}\n"
+    result = loaded(project(tmp_path, web_yaml=text))
+    assert shown(result) == ["web.yaml:6:13 SVC222"]
+    assert result.workspace is not None
+
+
+def test_a_deployment_that_nobody_placed_is_named(tmp_path):
+    result = loaded(project(tmp_path, web_yaml=TUTORIAL))
+    (finding,) = [d for d in result.diagnostics if d.severity is Severity.WARNING]
+    assert finding.code == "SVC222"
+    assert "workloads: {default/web:" in finding.detail
+
+
+def test_a_template_sees_the_plays_variables(tmp_path):
+    text = SERVICE.replace("NAME", "{{ app }}")
+    playbook = PLAYBOOK.replace("  vars:\n", "  vars:\n    app: shop\n")
+    result = loaded(project(tmp_path, playbook=playbook, web_yaml_j2=text))
+    assert list(result.workspace.services) == [NamespacedName("default", "shop")]
+
+
+def test_a_template_error_names_the_line(tmp_path):
+    text = SERVICE.replace("NAME", "{{ nobody }}")
+    assert shown(loaded(project(tmp_path, web_yaml_j2=text))) == ["web.yaml.j2:3:1 SVC156"]
+
+
+def test_a_mistake_in_a_template_is_found_in_the_template(tmp_path):
+    text = "{# a comment #}\n" + SERVICE.lstrip().replace("NAME", "web") + "  colour: red\n"
+    assert shown(loaded(project(tmp_path, web_yaml_j2=text))) == ["web.yaml.j2:7:3 SVC161"]
+
+
+def test_a_template_reaches_nothing_of_python(tmp_path):
+    text = SERVICE.replace("NAME", "\"{{ ''.__class__.__mro__ }}\"")
+    assert shown(loaded(project(tmp_path, web_yaml_j2=text))) == ["web.yaml.j2:3:1 SVC156"]
+
+
+def test_other_kinds_are_skipped_with_one_notice_each(tmp_path):
+    text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n---\n" * 2
+    result = loaded(project(tmp_path, web_yaml=text))
+    assert [(d.code, d.severity) for d in result.diagnostics] == [("SVC157", Severity.NOTICE)]
+    assert result.diagnostics[0].detail.startswith("2 objects of kind v1 ConfigMap")
+
+
+def test_a_play_has_the_services_of_its_own_manifests(tmp_path):
+    playbook = """
+- {name: one, hosts: worker-1, vars: {service_cidrs: [10.96.0.0/16]}, manifests: [../services/a.yaml, ../services/c*]}
+- {name: two, hosts: worker-2, vars: {service_cidrs: [10.96.0.0/16]}, manifests: [../services/b.yaml, ../services/c*]}
+"""
+    manifests = {f"{name}_yaml": SERVICE.replace("NAME", name) for name in "abc"}
+    result = loaded(project(tmp_path, playbook=playbook, **manifests))
+    assert shown(result) == []
+    assert [[key.name for key in keys] for keys in result.workspace.play_services] == [
+        ["a", "c"],
+        ["b", "c"],
+    ]
+
+
+def test_a_manifest_that_is_not_there_is_an_error_in_the_playbook(tmp_path):
+    playbook = PLAYBOOK.replace("../services/", "../nowhere/*.yaml")
+    assert shown(loaded(project(tmp_path, playbook=playbook))) == ["site.yml:6:15 SVC150"]
+
+
+def test_limit_leaves_the_endpoints_on_other_nodes(tmp_path):
+    folder = project(tmp_path, playbook=PLACED, web_yaml=TUTORIAL)
+    result = loaded(folder, limit="worker-1")
+    assert [node.name for node in result.workspace.nodes] == ["worker-1"]
+    assert ("192.0.2.12", 8080, "worker-2") in places(result)["", "TCP"]
+
+
+def test_a_managed_node_that_vanished_stops_the_plan(tmp_path):
+    folder = project(tmp_path, playbook=PLACED, web_yaml=TUTORIAL)
+    first = loaded(folder)
+    first.lock_path.write_bytes(first.lock_text.replace(b"worker-2", b"worker-9"))
+    result = loaded(folder)
+    assert result.workspace is None
+    assert "svcform forget worker-9" in " ".join(d.detail for d in result.diagnostics)
