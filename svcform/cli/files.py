@@ -38,6 +38,14 @@ def _usual_mode(path: Path) -> int:
     return 0o666 & ~mask
 
 
+def shown(path: Path) -> str:
+    """The path as a person sees it: relative where it lies below the current folder."""
+    try:
+        return str(path.absolute().relative_to(Path.cwd()))
+    except (ValueError, OSError):
+        return str(path)
+
+
 def read(path: Path) -> bytes:
     """The file's bytes.  Raises UsageError where it can't be read."""
     try:

@@ -6,6 +6,7 @@ from argparse import Namespace
 
 from svcform.cli import parser as flags
 from svcform.cli.console import console
+from svcform.cli.files import shown
 from svcform.cli.lock import read_lock
 from svcform.inputs import lock_changes, lockfile
 from svcform.views.plan_json import document
@@ -28,5 +29,5 @@ def run(arguments: Namespace) -> int:
     if out.json:
         out.result(document("forget", {"node": arguments.node, "file": str(path)}))
     else:
-        out.result(f"{arguments.node} is no longer managed; commit {path}.\n")
+        out.result(f"{arguments.node} is no longer managed; commit {shown(path)}.\n")
     return 0

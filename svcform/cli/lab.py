@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import subprocess
 import sys
-from argparse import Namespace
+from argparse import REMAINDER, Namespace
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -42,7 +42,7 @@ def add(subparsers: flags.Subparsers) -> None:
     ask.add_argument("--udp", action="store_true", help="by UDP instead of TCP")
     execute = _action(actions, "exec", _exec, "run a command in a place of the lab")
     execute.add_argument("place", help="a node, an endpoint, client or controller")
-    execute.add_argument("words", nargs="+", metavar="COMMAND", help="behind a --")
+    execute.add_argument("words", nargs=REMAINDER, metavar="COMMAND", help="and its arguments")
     demo = actions.add_parser("demo", help="Services on a node, from plan to destroy")
     flags.add_output(demo)
     demo.set_defaults(run=run_demo)
@@ -154,5 +154,8 @@ def _frontend(text: str) -> tuple[str, int]:
 
 
 def _exec(arguments: Namespace) -> int:
-    command = _running(arguments).command(arguments.place, arguments.words)
+    words = arguments.words[1:] if arguments.words[:1] == ["--"] else arguments.words
+    if not words:
+        raise UsageError("There is no command; write: svcform lab exec node-1 iptables-save")
+    command = _running(arguments).command(arguments.place, words)
     return subprocess.run(command, check=False).returncode

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from svcform.cli import parser as flags
 from svcform.cli.console import Console, console
+from svcform.cli.files import shown
 from svcform.cli.opening import opener
 from svcform.cli.reading import complete_lock, load_project, read_nodes, workspace_of
 from svcform.diagnostics import errors
@@ -89,7 +90,7 @@ def _rebuild(arguments: Namespace, out: Console) -> int:
     inputs = read_nodes(arguments, out)
     path = inputs.inventory_dir / lockfile.NAME
     if path.exists():
-        raise UsageError(f"{path} is there already; move it away to rebuild it.")
+        raise UsageError(f"{shown(path)} is there already; move it away to rebuild it.")
     with NodeProgress(out.stderr, "Reading", len(inputs.nodes)) as progress:
         found = observe(
             inputs.nodes, opener(inputs.inventory_dir), forks=arguments.forks, progress=progress
@@ -118,5 +119,5 @@ def _done(out: Console, path: Path, *, changed: bool) -> int:
     if out.json:
         out.result(document("lock", {"file": str(path), "changed": changed}))
     else:
-        out.result(f"{path} {'was written' if changed else 'is complete'}.\n")
+        out.result(f"{shown(path)} {'was written' if changed else 'is complete'}.\n")
     return 0

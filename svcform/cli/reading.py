@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Mapping
-from pathlib import Path
 
 from svcform.cli.console import Console
+from svcform.cli.files import shown
 from svcform.cli.secrets import connection_defaults
 from svcform.diagnostics import Diagnostic, errors
 from svcform.errors import InputError
@@ -58,14 +58,7 @@ def complete_lock(loaded: Loaded, out: Console) -> None:
     is_new = not loaded.lock_path.exists()
     lockfile.write(loaded.lock_path, loaded.lock_text)
     verb = "Wrote" if is_new else "Completed"
-    out.say(f"{verb} {_short(loaded.lock_path)}; commit it with your manifests.")
-
-
-def _short(path: Path) -> str:
-    try:
-        return str(path.relative_to(Path.cwd()))
-    except (ValueError, OSError):
-        return str(path)
+    out.say(f"{verb} {shown(loaded.lock_path)}; commit it with your manifests.")
 
 
 def project_request(arguments: Namespace) -> ProjectRequest:

@@ -10,6 +10,7 @@ from pathlib import Path
 from svcform.cli import parser as flags
 from svcform.cli.applying import is_approved, refuse_without_terminal
 from svcform.cli.console import Console, console
+from svcform.cli.files import shown
 from svcform.cli.opening import KNOWN_HOSTS, ssh_options
 from svcform.cli.reading import by_name, read_nodes
 from svcform.engine import fleet
@@ -83,7 +84,7 @@ def _pin(arguments: Namespace, out: Console, file: Path, scans: Mapping[str, Sca
             return 1
         for scan in news:
             trust.pin(file, (scan,), replace=scan.node in arguments.replace, ci=False)
-        out.say(f"Pinned in {file}; commit it with the inventory.")
+        out.say(f"Pinned in {shown(file)}; commit it with the inventory.")
     if out.json:
         out.result(document("trust", {"nodes": [_scan_json(scan) for scan in scans.values()]}))
     return 0

@@ -25,7 +25,8 @@ def plan_text(plan: Plan, digest: str, palette: Palette, *, rules: bool = False)
         lines += _class_lines(node_class, palette)
         lines.append("")
     text = joined(lines) + _caveats(plan, palette) + problems_text(plan, palette)
-    text += human_diagnostics(plan.refusals, palette, notices=True)
+    refusals = human_diagnostics(plan.refusals, palette, notices=True)
+    text += refusals + "\n" if refusals else ""
     return text + joined(_closing(plan, summary(plan, listed), digest, palette))
 
 
@@ -92,7 +93,7 @@ def _closing(plan: Plan, counts: Summary, digest: str, palette: Palette) -> list
         lines.append(
             f"{palette.paint('No changes.', 'green', 'bold')} {nodes} {verb} as described."
         )
-    else:
+    elif counts.nodes:
         lines.append(palette.paint(count_line(counts), "bold"))
     if counts.unplanned:
         verb = "has" if counts.unplanned == 1 else "have"
