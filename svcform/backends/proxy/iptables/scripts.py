@@ -72,13 +72,14 @@ $variant $family "*) ;; *) continue ;; esac
       /^\*/ { table = substr($0, 2); next }
       /^:/ {
         key = table " " substr($1, 2)
-        if (key in wanted) there[key] = 1
+        if (key in wanted && $1 ~ /^:SVCFORM-/) there[key] = 1
         next
       }
       /^-A / {
         key = table " " $2
         if (!(key in wanted)) next
         if ($2 !~ /^SVCFORM-/ && $0 !~ /-[jg] SVCFORM-/) next
+        there[key] = 1
         lines[key] = lines[key] substr($0, 5 + length($2)) "\n"
       }
       END {
