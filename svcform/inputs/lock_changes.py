@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from svcform.diagnostics import Diagnostic, Location, Severity
 from svcform.errors import UsageError
 from svcform.inputs.lockfile import LockFile, node_line, service_line
+from svcform.inputs.marked_files import shown
 from svcform.model.lock import LockEntry
 from svcform.model.node import Node
 from svcform.model.service import NamespacedName
@@ -70,11 +72,8 @@ def check_locked(before: LockFile, after: LockFile, file: str) -> list[Diagnosti
         "`svcform plan` where you write the manifests and commit the file with them, or add:\n"
         + "\n".join(lines)
     )
-    return [
-        Diagnostic(
-            "SVC324", Severity.ERROR, "The lock file is not complete", detail, Location(file)
-        )
-    ]
+    where = Location(shown(Path(file)))
+    return [Diagnostic("SVC324", Severity.ERROR, "The lock file is not complete", detail, where)]
 
 
 def vanished_nodes(lock: LockFile, inventory: Collection[str]) -> list[Diagnostic]:

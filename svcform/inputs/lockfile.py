@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 from svcform.diagnostics import Diagnostic, Location, Severity
 from svcform.errors import SvcformError
+from svcform.inputs.marked_files import shown
 from svcform.model.lock import LockEntry
 from svcform.model.service import NamespacedName
 
@@ -66,14 +67,15 @@ def new_project_id() -> str:
 
 def read(path: Path) -> tuple[LockFile, list[Diagnostic]]:
     """Read the file; one that isn't there is an empty one."""
+    file = shown(path)
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return LockFile(), []
     except (OSError, UnicodeDecodeError) as error:
         detail = f"The lock file can't be read: {error}. Mend it, or get it back from Git."
-        return LockFile(), [_problem("SVC320", "The lock file can't be read", detail, str(path))]
-    return parse(text, str(path))
+        return LockFile(), [_problem("SVC320", "The lock file can't be read", detail, file)]
+    return parse(text, file)
 
 
 def parse(text: str, file: str) -> tuple[LockFile, list[Diagnostic]]:
