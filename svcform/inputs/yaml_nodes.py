@@ -37,10 +37,9 @@ _Loader.yaml_implicit_resolvers = {
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something that is wrong with a node: a code and two sentences, and where (from 0)."""
+    """Something that is wrong with a node: a code (SVC152 or SVC154), and where (from 0)."""
 
     code: str
-    summary: str
     detail: str
     mark: yaml.Mark
 
@@ -83,7 +82,6 @@ class _Reader:
             if self._count == MAX_VALUES + 1:
                 self._problem(
                     "SVC154",
-                    "Too many aliases",
                     f"With its aliases expanded the document has over {MAX_VALUES:,} values; "
                     "write out what is meant, or use fewer aliases.",
                     node,
@@ -94,7 +92,6 @@ class _Reader:
         if id(node) in self._open:
             self._problem(
                 "SVC154",
-                "An alias contains itself",
                 "The alias stands inside of the value that it repeats; write the value out.",
                 node,
             )
@@ -125,7 +122,6 @@ class _Reader:
             if key in own:
                 self._problem(
                     "SVC152",
-                    "A key is there twice",
                     f"The key {key!r} is already in this mapping, and one of the two would be "
                     "lost; remove one.",
                     key_node,
@@ -144,7 +140,6 @@ class _Reader:
             return found
         self._problem(
             "SVC154",
-            "A merge key without a mapping",
             "The merge key `<<` takes a mapping or a list of mappings, usually an alias; "
             "quote it if it is meant as a name.",
             node,
@@ -155,7 +150,6 @@ class _Reader:
         if not isinstance(node, yaml.ScalarNode):
             self._problem(
                 "SVC154",
-                "A key is not a text",
                 "A key of a mapping is itself a list or a mapping; Kubernetes' objects have only "
                 "text there.",
                 node,
@@ -166,7 +160,7 @@ class _Reader:
             return value
         if value is None:
             detail = "A key of the mapping is missing, or null; quote it if it is meant as a text."
-            self._problem("SVC154", "A key is not a text", detail, node)
+            self._problem("SVC154", detail, node)
             return None
         return "true" if value is True else "false" if value is False else str(node.value)
 
@@ -185,7 +179,6 @@ class _Reader:
         except (ValueError, KeyError, IndexError, yaml.YAMLError):
             self._problem(
                 "SVC154",
-                "A value does not fit its tag",
                 f"The value {node.value!r} can't be read as {kind!r}; remove the tag or quote it.",
                 node,
             )
@@ -198,13 +191,12 @@ class _Reader:
     def _unknown_tag(self, node: yaml.Node) -> None:
         self._problem(
             "SVC154",
-            "A tag that manifests don't have",
             f"The tag {node.tag.replace(_PREFIX, '!!')!r} means nothing in a manifest; remove it.",
             node,
         )
 
-    def _problem(self, code: str, summary: str, detail: str, node: yaml.Node) -> None:
-        self.reading.problems.append(Problem(code, summary, detail, node.start_mark))
+    def _problem(self, code: str, detail: str, node: yaml.Node) -> None:
+        self.reading.problems.append(Problem(code, detail, node.start_mark))
 
 
 _SCALARS = {

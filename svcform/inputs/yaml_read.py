@@ -128,7 +128,10 @@ def _place(mark: yaml.Mark | None, source: Source, chunk: Chunk) -> Location:
 
 def _diagnostic(problem: Problem, source: Source, chunk: Chunk) -> Diagnostic:
     where = _place(problem.mark, source, chunk)
-    return Diagnostic(problem.code, Severity.ERROR, problem.summary, problem.detail, where)
+    detail = problem.detail
+    if problem.code == "SVC152":
+        return Diagnostic("SVC152", Severity.ERROR, "A key is there twice", detail, where)
+    return Diagnostic("SVC154", Severity.ERROR, "YAML that manifests don't have", detail, where)
 
 
 def _not_yaml(detail: str, where: Location) -> Diagnostic:

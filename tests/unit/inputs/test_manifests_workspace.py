@@ -4,11 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-from tests.unit.inputs.projects import PLAYBOOK, TUTORIAL, loaded, project, shown
 
 from svcform.diagnostics import Severity
 from svcform.model.net import Family, Protocol
 from svcform.model.service import NamespacedName
+from tests.unit.inputs.projects import PLAYBOOK, TUTORIAL, loaded, project, shown
 
 WEB = NamespacedName("default", "web")
 PLACED = PLAYBOOK + "  workloads:\n    default/web: [worker-1, worker-2, 10.244.1.5@worker-1]\n"
@@ -205,10 +205,12 @@ def test_other_kinds_are_skipped_with_one_notice_each(tmp_path):
 
 
 def test_a_play_has_the_services_of_its_own_manifests(tmp_path):
-    playbook = """
-- {name: one, hosts: worker-1, vars: {service_cidrs: [10.96.0.0/16]}, manifests: [../services/a.yaml, ../services/c*]}
-- {name: two, hosts: worker-2, vars: {service_cidrs: [10.96.0.0/16]}, manifests: [../services/b.yaml, ../services/c*]}
-"""
+    play = (
+        "- {name: WHO, hosts: WHO, vars: {service_cidrs: [10.96.0.0/16]}, "
+        "manifests: [../services/FILE.yaml, ../services/c*]}\n"
+    )
+    playbook = play.replace("WHO", "worker-1").replace("FILE", "a")
+    playbook += play.replace("WHO", "worker-2").replace("FILE", "b")
     manifests = {f"{name}_yaml": SERVICE.replace("NAME", name) for name in "abc"}
     result = loaded(project(tmp_path, playbook=playbook, **manifests))
     assert shown(result) == []
