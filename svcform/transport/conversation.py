@@ -70,7 +70,7 @@ class Conversation:
             self.stdout.feed(stdout)
         if stderr:
             self.stderr.feed(stderr)
-        if self._payload_sent:
+        if self._payload_sent or not self._framed.prompt:
             return b"", False
         if self.stdout.began:
             self._payload_sent = True

@@ -31,7 +31,7 @@ METHODS = ("sudo", "doas", "su")
 def encode(script: str) -> bytes:
     """One line that ``printf %b`` turns back into the script.
 
-    Bytes above ASCII are octal too: dash 0.5.12 loses 0x81 to 0x88 in ``read``.
+    Bytes above ASCII are octal too, so that no shell's locale has a say in them.
     """
     if "\0" in script:
         raise ValueError("a script for sh can't hold a NUL byte")
@@ -69,7 +69,8 @@ def frame(script: str, stdin: bytes, connection: Connection, nonce: str) -> Fram
     inner, payload = _inner(script, stdin)
     password = connection.become_password
     prompt = f"[svcform {nonce}] password: "
-    outer = begin + _find(connection.become_method) + become_command(connection, prompt, inner)
+    become = become_command(connection, prompt, inner)
+    outer = begin + _find(connection.become_method) + f"exec {become}"
     return Framed(
         nonce=nonce,
         line=encode(outer),
@@ -92,7 +93,9 @@ def frame_terminal(fifos: str, connection: Connection, nonce: str) -> Framed:
     )
     inner = _print_marker(_BECAME) + LOADER
     command = become_command(connection, "", inner)
-    outer = encode(_print_marker(nonce) + f"{command} {streams}").rstrip(b"\n").decode("ascii")
+    # no exec: this shell keeps the terminal open, and sshd would end it with its last descriptor
+    script = _print_marker(nonce) + f"{command} {streams}\nexit $?"
+    outer = encode(script).rstrip(b"\n").decode("ascii")
     password = connection.become_password
     return Framed(
         nonce=nonce,
@@ -154,11 +157,11 @@ def become_command(connection: Connection, prompt: str, inner: str) -> str:
             way = "-n"
             if asks:
                 way = f"-S -p {shlex.quote(prompt)}" if prompt else ""
-            return f"exec sudo {way} -H -u {user} -- sh -c {script}"
+            return f"sudo {way} -H -u {user} -- sh -c {script}"
         case "doas":
-            return f"exec doas {'' if asks else '-n'} -u {user} sh -c {script}"
+            return f"doas {'' if asks else '-n'} -u {user} sh -c {script}"
         case "su":
-            return f"exec su -s /bin/sh -c {script} {user}"
+            return f"su -s /bin/sh -c {script} {user}"
     raise BecomeFailed(
         f"There is no become method {connection.become_method!r} here.",
         remedy=f"Set ansible_become_method to one of {', '.join(METHODS)}.",

@@ -246,9 +246,11 @@ def _jumps(text: str, request: _Request, *, host: str, port: int) -> tuple[Targe
         )
     chain: list[Target] = []
     for number, spec in enumerate(text.split(",")):
-        jump = _resolve(_jump_request(spec.strip(), request, direct=number > 0))
+        jump = _resolve(_jump_request(spec.strip(), request, direct=True))
         if (jump.host, jump.port) == (host, port):
             return ()  # as in ssh, "Host *" with a ProxyJump doesn't send the jump host to itself
+        if number == 0:
+            jump = _resolve(_jump_request(spec.strip(), request, direct=False))
         chain += [*jump.jumps, dataclasses.replace(jump, jumps=())]
     return tuple(chain)
 

@@ -193,7 +193,11 @@ def _socket(
         return channel, None
     if target.proxy_command:
         return _proxy(target.proxy_command)
-    sock = socket.create_connection((target.host, target.port), timeout=target.timeout)
+    try:
+        sock = socket.create_connection((target.host, target.port), timeout=target.timeout)
+    except ValueError:
+        # labels too long or empty, as Python's IDNA sees it
+        raise OSError(f"{target.host!r} is no host name") from None
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         # with the keepalives: a node that vanished is noticed, instead of waited for
