@@ -240,13 +240,14 @@ class _Watch:
 
 
 @contextlib.contextmanager
-def open_arena(folder: Path, addresses: Sequence[str]) -> Iterator[Arena]:
+def open_arena(folder: Path, addresses: Sequence[str], iptables: str = "nft") -> Iterator[Arena]:
     """Boot a node with a world around it, and take both away at the end.
 
-    The node forwards; ``folder`` holds its disk.
+    The node forwards; ``folder`` holds its disk; ``iptables`` is ``nft`` or ``legacy``.
     """
     node, world = kernel.new_network(), kernel.new_network()
     machine.make_disk(folder / "disk", "arena")
+    _choose_iptables(folder / "disk/etc/alternatives", iptables)
     pid = machine.boot(folder / "disk", "arena", node)
     with contextlib.ExitStack() as stack:
         stack.callback(_end, pid)
@@ -261,6 +262,15 @@ def open_arena(folder: Path, addresses: Sequence[str]) -> Iterator[Arena]:
         arena = Arena(pid, node, world, link, ears, mouths)
         arena.set_addresses(addresses)
         yield arena
+
+
+def _choose_iptables(alternatives: Path, variant: str) -> None:
+    """What ``update-alternatives`` of Debian does."""
+    for tool in ("iptables", "ip6tables"):
+        for suffix in ("", "-restore", "-save"):
+            link = alternatives / f"{tool}{suffix}"
+            link.unlink(missing_ok=True)
+            link.symlink_to(f"/usr/sbin/{tool}-{variant}{suffix}")
 
 
 def _end(pid: int) -> None:
