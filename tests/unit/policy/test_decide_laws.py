@@ -80,7 +80,7 @@ def spaces(draw):
     return workspace(content, *nodes)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(spaces())
 def test_what_is_shared_and_what_is_own_is_together_what_the_node_would_decide_alone(space):
     for subject in space.nodes:
@@ -103,7 +103,7 @@ def test_what_is_shared_and_what_is_own_is_together_what_the_node_would_decide_a
         assert together == sorted(alone, key=sort_key)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(spaces())
 def test_every_route_is_well_formed(space):
     for decided in decide(space).values():
@@ -122,7 +122,7 @@ def test_every_route_is_well_formed(space):
             assert len(set(port.endpoints)) == len(port.endpoints)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(spaces())
 def test_what_comes_back_is_reachable_and_all_that_is_local_comes_back(space):
     for name, decided in decide(space).items():

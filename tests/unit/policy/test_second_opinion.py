@@ -15,7 +15,7 @@ from tests.flow import worlds
 from tests.flow.arena import Flow
 from tests.flow.model import Expected, World, expect
 
-WORLDS = 60
+WORLDS = 30
 
 
 def disagreement(found: Meets, expected: Expected, flow: Flow) -> str:
