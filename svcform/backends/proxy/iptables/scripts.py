@@ -136,7 +136,7 @@ for variant in nft legacy; do
     fi
     for table in filter nat; do
       awk -v table="$table" '
-        FNR == 1 { file++ }
+        { file = FILENAME == ARGV[1] ? 1 : 2 } # an empty file has no first line
         /^\*/ { here = (substr($0, 2) == table); next }
         !here { next }
         /^:/ { name = substr($1, 2); if (file == 1) chain[name] = 1; else now[name] = 1; next }
