@@ -1,4 +1,4 @@
-"""Policy and the independent model agree on every packet of thousands of random worlds.
+"""Policy and the independent model agree on every packet of hundreds of random worlds.
 
 The same worlds are tried with real packets, more slowly, in ``tests/flow``.
 """
