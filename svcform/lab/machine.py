@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -146,8 +146,7 @@ def _enter_machine(disk: Path, name: str, network: int, hide: tuple[Path, ...]) 
         kernel.bind(disk / folder, root / folder)
     _mount_kernel_file_systems(root)
     _give_boot_id(root)
-    for number, program in enumerate(hide):
-        _hide(root, program, number)
+    _hide(root, hide)
     kernel.change_root(root)
 
 
@@ -196,13 +195,21 @@ def _give_boot_id(root: Path) -> None:
     kernel.bind(path, root / "proc/sys/kernel/random/boot_id")
 
 
-def _hide(root: Path, program: Path, number: int) -> None:
-    """Take a program away: its directory is overlaid, and deleted there."""
-    folder = (root / program.parent.relative_to("/")).resolve()
-    store = root.parent / f"hidden-{number}"
-    upper, work = store / "upper", store / "work"
-    for path in (upper, work):
-        path.mkdir(parents=True, exist_ok=True)
-    layers = f"lowerdir={folder},upperdir={upper},workdir={work}"
-    kernel.mount("overlay", folder, "overlay", data=layers)
-    (folder / program.name).unlink(missing_ok=True)
+def _hide(root: Path, programs: Sequence[Path]) -> None:
+    """Take programs away: each of their directories is overlaid once, and they are deleted there.
+
+    Overlays on overlays end at a depth of two (kernel: ``FILESYSTEM_MAX_STACK_DEPTH``).
+    """
+    folders: dict[Path, list[str]] = {}
+    for program in programs:
+        folder = (root / program.parent.relative_to("/")).resolve()
+        folders.setdefault(folder, []).append(program.name)
+    for number, (folder, names) in enumerate(folders.items()):
+        store = root.parent / f"hidden-{number}"
+        upper, work = store / "upper", store / "work"
+        for path in (upper, work):
+            path.mkdir(parents=True, exist_ok=True)
+        layers = f"lowerdir={folder},upperdir={upper},workdir={work}"
+        kernel.mount("overlay", folder, "overlay", data=layers)
+        for name in names:
+            (folder / name).unlink(missing_ok=True)
