@@ -84,11 +84,18 @@ def remaining(deadline: float) -> float:
 
 @contextlib.contextmanager
 def open_channel(link: Link, deadline: float) -> Iterator[paramiko.Channel]:
-    """A channel for one command."""
+    """A channel for one command, closed at the deadline at the latest.
+
+    paramiko waits for the answer to a request for ever, and a node whose sshd hangs gives none.
+    """
     channel = link.transport.open_session(timeout=remaining(deadline))
+    watchdog = threading.Timer(remaining(deadline), channel.close)
+    watchdog.daemon = True
+    watchdog.start()
     try:
         yield channel
     finally:
+        watchdog.cancel()
         channel.close()
 
 

@@ -43,12 +43,12 @@ class SshSession:
         deadline = time.monotonic() + timeout
         try:
             return self._exec(script, stdin, deadline)
-        except TimeoutError:
-            raise Unreachable(
-                f"A command at {self._target.label} was not done after {timeout:g} seconds.",
-                remedy="Look at the node's load, or give it more time.",
-            ) from None
         except LOST as error:
+            if isinstance(error, TimeoutError) or time.monotonic() >= deadline:
+                raise Unreachable(
+                    f"A command at {self._target.label} was not done after {timeout:g} seconds.",
+                    remedy="Look at the node's load, or give it more time.",
+                ) from None
             raise Unreachable(
                 f"The connection to {self._target.label} was lost:"
                 f" {str(error).rstrip('.') or 'it closed'}."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -70,6 +71,16 @@ def test_root_becomes_root_without_sudo() -> None:
         pytest.skip("needs root")
     connection = Connection(kind="local", host="localhost", become=True, become_method="doas")
     assert local.open_session(connection).exec("id -u").stdout == b"0\n"
+
+
+def test_root_becomes_another_user_by_sudo() -> None:
+    if os.geteuid() != 0 or shutil.which("sudo") is None:
+        pytest.skip("needs root and sudo")
+    connection = Connection(
+        kind="local", host="localhost", become=True, become_user="nobody", become_password="unasked"
+    )
+    result = local.open_session(connection).exec("id -un; cat", stdin=bytes(MIB))
+    assert result.stdout == b"nobody\n" + bytes(MIB)
 
 
 def test_a_become_user_that_there_is_not_is_become_failed() -> None:

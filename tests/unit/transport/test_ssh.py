@@ -80,6 +80,18 @@ def test_a_long_command_is_given_up(session: ssh.SshSession) -> None:
     assert session.exec("echo on").stdout == b"on\n"
 
 
+def test_a_node_that_hangs_is_given_up(session: ssh.SshSession) -> None:
+    server = int(session.exec("echo $PPID").stdout)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        started = time.monotonic()
+        with pytest.raises(Unreachable, match="1 seconds"):
+            session.exec("true", timeout=1)
+        assert time.monotonic() - started < 4
+    finally:
+        os.kill(server, signal.SIGKILL)
+
+
 def test_a_cut_connection_is_unreachable(session: ssh.SshSession) -> None:
     with pytest.raises(Unreachable, match="lost"):
         session.exec("echo some; kill -9 $PPID; sleep 5")
