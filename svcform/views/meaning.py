@@ -37,6 +37,11 @@ def items(node: NodePlan) -> tuple[Item, ...]:
     return tuple(found)
 
 
+def _goes_anyway(node: NodePlan, change: Change) -> bool:
+    """Whether the node is emptied, and this with it: then it is no repair."""
+    return node.absent and change.after is None
+
+
 def service_item(change: ServiceChange) -> Item:
     """One row of the Services' table: what it gains, loses, or that it comes or goes."""
     row = change.after or change.before
