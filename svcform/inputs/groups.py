@@ -31,6 +31,10 @@ class Layer:
         return self.document.location(*self.path, *inside, key=key)
 
 
+#: Where a host is named: the document, the path in it, and the inventory's file if it is one.
+Place = tuple[MarkedDocument, tuple[str | int, ...], Path | None]
+
+
 @dataclass(slots=True, eq=False)
 class Group:
     """A group while the inventory is read; what it holds keeps its order."""
@@ -46,13 +50,22 @@ class Group:
 
 @dataclass(slots=True, eq=False)
 class Host:
-    """A host while the inventory is read; ``groups`` are those that name it themselves."""
+    """A host while the inventory is read, first named at ``path`` in ``document``.
+
+    ``groups`` are those that name it themselves.
+    """
 
     name: str
-    origin: Origin
+    document: MarkedDocument
+    path: tuple[str | int, ...] = ()
     source: Path | None = None
     groups: dict[str, None] = field(default_factory=dict)
     layers: list[Layer] = field(default_factory=list)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the inventory first names the host."""
+        return self.document.origin(*self.path)
 
 
 class Groups:
@@ -69,11 +82,11 @@ class Groups:
         """The group, made if it is new."""
         return self.groups.setdefault(name, Group(name))
 
-    def add_host(self, name: str, group: str, origin: Origin, source: Path | None) -> Host:
+    def add_host(self, name: str, group: str, place: Place) -> Host:
         """The host, made if it is new, as a member of ``group``."""
         host = self.hosts.get(name)
         if host is None:
-            host = self.hosts[name] = Host(name, origin, source)
+            host = self.hosts[name] = Host(name, *place)
         self.groups[group].hosts[name] = None
         host.groups[group] = None
         return host
@@ -185,5 +198,9 @@ def _same_name(name: str, host: Host) -> Diagnostic:
         "Rename one of them."
     )
     return Diagnostic(
-        "SVC108", Severity.WARNING, "A host and a group have the same name", detail, host.origin
+        "SVC108",
+        Severity.WARNING,
+        "A host and a group have the same name",
+        detail,
+        host.document.location(*host.path, key=True),
     )

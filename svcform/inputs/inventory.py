@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from svcform.diagnostics import Diagnostic, Location, Origin, Severity
+from svcform.diagnostics import Diagnostic, Location, Severity
 from svcform.inputs.groups import UNGROUPED, Groups, Layer
 from svcform.inputs.host_ranges import split_port
 from svcform.inputs.inventory_yaml import add_document
@@ -67,7 +67,7 @@ def _add_host_list(groups: Groups, source: str) -> list[Diagnostic]:
     for text in filter(None, (part.strip() for part in source.split(","))):
         name, port = split_port(text) or (text, None)
         new = name not in groups.hosts
-        host = groups.add_host(name, UNGROUPED, Origin(document.file), None)
+        host = groups.add_host(name, UNGROUPED, (document, (), None))
         if port is not None and new:
             host.layers.append(Layer({"ansible_port": port}, document))
     return []
@@ -143,8 +143,29 @@ def _add_program(groups: Groups, path: Path) -> list[Diagnostic]:
         detail = f"{shown(path)} was run for its inventory and failed: {_reason(error)}"
         return [_error("SVC109", "An inventory program gives no inventory", detail, path)]
     document, problems = read_marked(output, file)
-    if document is not None:
-        problems += add_document(groups, document, path.absolute())
+    if document is None:
+        return problems
+    problems += add_document(groups, document, path.absolute())
+    if isinstance(document.value, Mapping) and "_meta" not in document.value:
+        problems += _add_host_variables(groups, path, document)
+    return problems
+
+
+def _add_host_variables(groups: Groups, path: Path, listed: MarkedDocument) -> list[Diagnostic]:
+    # A program that prints no `_meta` is asked for each host, as in Ansible.
+    problems: list[Diagnostic] = []
+    for host in [host for host in groups.hosts.values() if host.document is listed]:
+        try:
+            output = _run(path, "--host", host.name)
+        except (OSError, subprocess.SubprocessError, UnicodeDecodeError) as error:
+            detail = f"{shown(path)} --host {host.name} failed: {_reason(error)}"
+            summary = "An inventory program gives no inventory"
+            problems.append(_error("SVC109", summary, detail, path))
+            break
+        document, found = read_marked(output, f"{shown(path)} --host {host.name}")
+        problems += found
+        if document is not None and isinstance(document.value, Mapping):
+            host.layers.append(Layer(document.value, document))
     return problems
 
 

@@ -195,13 +195,13 @@ def _add_hosts(
         reading.report("SVC106", "A host range can't be expanded", str(error), where)
         return
     values = _checked_names(reading, data, path) if data else {}
-    origin = reading.document.origin(*path)
+    place = (reading.document, path, reading.source)
     for name in names:
         if port is not None and name not in reading.groups.hosts:
-            host = reading.groups.add_host(name, group, origin, reading.source)
+            host = reading.groups.add_host(name, group, place)
             host.layers.append(Layer({"ansible_port": port}, reading.document, path))
         else:
-            reading.groups.add_host(name, group, origin, reading.source)
+            reading.groups.add_host(name, group, place)
         reading.add_variables(name, values, path)
 
 
@@ -219,8 +219,7 @@ def _add_list(reading: _Reading, data: Mapping[str, Any]) -> None:
             reading.wrong(f"The variables of {name!r} must be a mapping.", *path)
             continue
         if name not in reading.groups.hosts:
-            origin = reading.document.origin(*path)
-            reading.groups.add_host(name, ALL, origin, reading.source)
+            reading.groups.add_host(name, ALL, (reading.document, path, reading.source))
         reading.add_variables(name, values, path)
 
 
@@ -231,8 +230,8 @@ def _add_listed_group(reading: _Reading, name: str, data: object) -> None:
         reading.wrong(f"The group {name!r} must be a mapping or a list of hosts.", name)
         return
     for position, host in enumerate(_texts(reading, group.get("hosts"), (name, "hosts"))):
-        origin = reading.document.origin(name, "hosts", position)
-        reading.groups.add_host(host, name, origin, reading.source)
+        place = (reading.document, (name, "hosts", position), reading.source)
+        reading.groups.add_host(host, name, place)
     for position, child in enumerate(_texts(reading, group.get("children"), (name, "children"))):
         reading.groups.add_group(child)
         reading.add_child(name, child, (name, "children", position))

@@ -153,7 +153,7 @@ class _Reading:
             settings=settings,
         )
         found = [*self.problems, *self.variables.problems, *self.nodes.settings.problems.values()]
-        found.sort(key=lambda problem: (str(type(problem.where)), problem.where, problem.code))
+        found.sort(key=_sort_key)
         return (None if errors(found) else inputs), found
 
     def _report_missing_inventory(self) -> None:
@@ -309,6 +309,11 @@ def playbook_path(request: ProjectRequest) -> Path:
     folder = request.project.absolute() / "playbooks"
     other = folder / "site.yaml"
     return other if other.exists() and not (folder / "site.yml").exists() else folder / "site.yml"
+
+
+def _sort_key(found: Diagnostic) -> tuple[Location, str, str]:
+    where = found.where if isinstance(found.where, Location) else Location("")
+    return where, found.code, found.detail
 
 
 def _resolved(folder: Path, text: str) -> Path:

@@ -148,3 +148,26 @@ def test_the_listing_is_ansibles(tmp_path: Path):
 
     assert problems == []
     assert ours == theirs
+
+
+def test_hosts_with_the_names_of_groups_are_warnings_at_their_keys(tmp_path: Path):
+    text = "all:\n  hosts: {a: , b: }\n  children: {a: , b: {hosts: {c: }}}\n"
+    folder = write(tmp_path, inventory=text, playbook="- hosts: all")
+
+    assert findings(folder) == [
+        "inventory.yml:2:11 SVC108 warning",
+        "inventory.yml:2:16 SVC108 warning",
+    ]
+
+
+def test_a_program_without_meta_is_asked_for_each_host(tmp_path: Path):
+    program = tmp_path / "program"
+    program.write_text(
+        '#!/bin/sh\ncase $1 in --list) echo \'{"edge": ["a", "b"]}\';;'
+        ' --host) echo "{\\"zone\\": \\"of-$2\\"}";; esac\n'
+    )
+    program.chmod(0o755)
+
+    nodes = read(write(tmp_path), inventories=(str(program),)).nodes
+
+    assert {node.name: node.settings.zone for node in nodes} == {"a": "of-a", "b": "of-b"}
