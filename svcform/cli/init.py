@@ -79,7 +79,7 @@ def project_files(hosts: str | None, port: int) -> dict[str, str]:
         ".gitattributes": lockfile.with_git_attribute(""),
         ".gitignore": _rendered("gitignore.j2", values),
     }
-    for schema in ("service", "deployment"):
+    for schema in ("inventory", "playbook", "service", "deployment"):
         name = f"{schema}.schema.json"
         files[f"{_SCHEMAS}/{name}"] = data.read_text("schemas", name)
     return files
