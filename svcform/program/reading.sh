@@ -140,7 +140,7 @@ state_lock() {
 	cat "$state/lock" || exit 90
 	[ "$(sed -n 's/^boot	//p' "$state/lock")" = "$(cat /proc/sys/kernel/random/boot_id)" ] || exit 0
 	sed -n 's/^process	//p' "$state/lock" | while read -r pid start; do
-		now=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 20)
+		now=$(sed -n 's/.*) \([^ZX] .*\)/\1/p' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 20)
 		[ -n "$now" ] && [ "$now" = "$start" ] && printf 'alive\t1\n'
 	done
 	exit 0

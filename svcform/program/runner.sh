@@ -22,7 +22,8 @@ has() { command -v "$1" >/dev/null 2>&1; }
 meta() { sed -n "s/^$1$tab//p" "$dir/meta"; }
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
 uptime() { cut -d . -f 1 /proc/uptime; }
-started() { sed 's/.*) //' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+# A zombie has ended: nothing for it.
+started() { sed -n 's/.*) \([^ZX] .*\)/\1/p' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
 boot() { cat /proc/sys/kernel/random/boot_id; }
 syslog() { ! has logger || logger -t svcform -- "$1" 2>/dev/null; }
 pause() { sleep 0.1 2>/dev/null || sleep 1; }
@@ -119,6 +120,7 @@ roll_back() { # REASON
 	rm -f "$dir/reserve"
 	enter restoring
 	if [ ! -s "$dir/journal" ] || put_back "$dir/checkpoint"; then
+		[ ! -e "$dir/first" ] || rm -f "$state/project" "$state/layout"
 		receipt rolled-back "$1"
 		conclude rolled-back "$1"
 	else
@@ -169,12 +171,14 @@ recover() {
 			if [ -e "$dir/outcome" ]; then
 				read -r boot_then then <"$dir/ended"
 				[ "$boot_then" = "$(boot)" ] && [ $(($(uptime) - then)) -lt 60 ] || rm -rf "$dir"
+				exit 0
 			elif [ "$(cat "$dir/phase" 2>/dev/null)" = committing ]; then
 				commit
 			elif [ -e "$dir/phase" ]; then
 				roll_back "The run ended in the middle."
 			fi
-		)
+			[ ! -e "$dir/outcome" ]
+		) || : >"$dir/recovered"
 	done
 }
 adopt() { # a run whose processes are gone: be its guard
@@ -226,6 +230,10 @@ refuse() { # OUTCOME DETAIL: before anything was changed
 	put "$dir/outcome" "$1"
 	exit 0
 }
+stale() { # with a reading, for the controller to say what moved
+	read_back >"$dir/answer" 2>>"$dir/log"
+	refuse stale "$1"
+}
 fail() {
 	put "$dir/failed" "$1"
 	stand_by
@@ -234,10 +242,10 @@ check_owner() {
 	id=$(cat /etc/machine-id 2>/dev/null || cat /var/lib/dbus/machine-id 2>/dev/null)
 	[ "$(meta machine)" = "$id" ] || refuse refused "This is another machine than at the time of the plan."
 	project=$(cat "$state/project" 2>/dev/null)
-	[ "$(meta found_project)" = "$project" ] ||
+	[ "$(meta found_project)" = "$project" ] || [ "$(meta project)" = "$project" ] ||
 		refuse refused "The node belongs to project ${project:-none}, which it did not at the time of the plan."
 	layout=$(cat "$state/layout" 2>/dev/null || echo 0)
-	[ "$(meta found_layout)" = "$layout" ] ||
+	[ "$(meta found_layout)" = "$layout" ] || [ "$(meta layout)" = "$layout" ] ||
 		refuse refused "The node's layout is $layout, which it was not at the time of the plan."
 }
 sum() { sha256sum | cut -d ' ' -f 1; }
@@ -263,8 +271,7 @@ check_fresh() {
 		refuse already-applied ""
 	fi
 	if [ -n "$(rows_moved)" ] || ! cmp_files "$dir/prints" "$dir/fingerprints"; then
-		read_back >"$dir/answer" 2>>"$dir/log"
-		refuse stale "The node moved since the plan was made."
+		stale "The node moved since the plan was made."
 	fi
 }
 cmp_files() { [ -e "$2" ] && [ "$(sum <"$1")" = "$(sum <"$2")" ]; }
@@ -313,11 +320,16 @@ work() {
 		refuse error "The lock can't be taken in $state."
 	}
 	recover
+	[ ! -e "$dir/recovered" ] || stale "An earlier run had ended in the middle, and was put in order."
 	check_owner
 	check_fresh
 	checkpoint "$dir/checkpoint" || refuse error "The checkpoint can't be made: $(tail -n 1 "$dir/log")"
 	# Room for the words that end a run, should the disk fill up.
 	head -c 65536 /dev/zero >"$dir/reserve" && : >"$dir/journal" || refuse error "There is no room in $state."
+	# Whose node it is stands there before anything that is found there later, whatever happens.
+	[ -e "$state/project" ] || {
+		: >"$dir/first" && put "$state/project" "$(meta project)" && put "$state/layout" "$(meta layout)"
+	}
 	enter running || refuse error "There is no room in $state."
 	detached guard "$dir"
 	put "$dir/guard" "$! $(started $!)"

@@ -1,0 +1,307 @@
+"""Whatever happens in the middle of an apply, the node is its old state or its new one."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from svcform.engine.apply import ApplyOptions, apply
+from svcform.engine.observe import Observation, observe, the_reading_script
+from svcform.engine.outcome import Outcome, Result
+from svcform.engine.propose import ProposeOptions, propose
+from svcform.model.node import Node
+from svcform.model.settings import ProxyMode
+from svcform.plan.plan import Plan
+from svcform.policy.intent import PortIntent
+from svcform.program.bundle import RunRequest, carry_script, write_bundle
+from svcform.program.program import Phase, Step
+from tests.unit.engine.node import PROJECT, LabNode, intent, opener, port, workspace
+
+pytestmark = [pytest.mark.root, pytest.mark.parametrize("shell", ["dash"], indirect=True)]
+
+OPTIONS = ApplyOptions(who="alice", source="laptop", run_timeout=20, confirm_timeout=2)
+
+
+def plan(node: Node, *ports: PortIntent, project: str = PROJECT, take_over: bool = False) -> Plan:
+    observations = observe([node], opener)
+    return propose(
+        workspace(node, project=project),
+        {node.name: intent(node, *ports)},
+        observations,
+        ProposeOptions(take_over=take_over),
+    )
+
+
+def carry_out(node: Node, made: Plan, options: ApplyOptions = OPTIONS) -> Outcome:
+    return apply(made, {node.name: node}, opener, options)[node.name]
+
+
+def with_step(made: Plan, *command: str, rehearsal: tuple[str, ...] = ()) -> Plan:
+    """The plan, with one more step at the end of its first node's program."""
+    step = Step(
+        backend="host",
+        phase=Phase.UNHOST,
+        summary="one more",
+        command=command,
+        rehearsal=rehearsal,
+    )
+    node = made.nodes[0]
+    program = replace(node.program, steps=(*node.program.steps, step))
+    return replace(made, nodes=(replace(node, program=program),))
+
+
+def settings(lab_node: LabNode) -> str:
+    return lab_node.run("cat /proc/sys/net/ipv4/ip_forward; ip route")
+
+
+def wait_for(path: Callable[[], list[Path]]) -> Path:
+    deadline = time.monotonic() + 10
+    while not (found := path()):
+        assert time.monotonic() < deadline, "it never came"
+        time.sleep(0.05)
+    return found[0]
+
+
+def start_without_confirming(lab_node: LabNode, made: Plan, confirm_timeout: int = 2) -> bytes:
+    """What a controller does that dies before it confirms."""
+    node = made.nodes[0]
+    assert node.binding is not None
+    meta = {
+        "run": secrets.token_hex(8),
+        "plan": "0" * 64,
+        "project": PROJECT,
+        "layout": "1",
+        "found_project": node.project,
+        "found_layout": str(node.layout),
+        "machine": node.binding.machine_id,
+        "run_timeout": "20",
+        "confirm_timeout": str(confirm_timeout),
+        "absent": "0",
+        "nonce": secrets.token_hex(16),
+        "form": "plain",
+    }
+    request = RunRequest(
+        meta=meta,
+        program=node.program,
+        checkpoints=node.checkpoints,
+        service_changes=node.service_changes,
+        reading=the_reading_script(),
+    )
+    with lab_node.session() as session:
+        return session.exec(carry_script(), stdin=write_bundle(request)).stdout
+
+
+def test_without_a_confirmation_the_node_goes_back_by_itself(lab_node: LabNode) -> None:
+    before = settings(lab_node)
+    answer = start_without_confirming(lab_node, plan(lab_node.node(), port()))
+    assert answer.startswith(b"outcome\tawaiting\n")
+    assert settings(lab_node) != before
+    lab_node.wait_until_idle()
+    assert settings(lab_node) == before
+    assert not (lab_node.state / "lock").exists()
+    assert "rolled-back" in lab_node.run(f"cat {lab_node.state}/receipts/*")
+    assert not (lab_node.state / "services.tsv").exists()
+
+
+def test_a_killed_runner_is_undone_by_its_guard(lab_node: LabNode) -> None:
+    before = settings(lab_node)
+    made = with_step(plan(lab_node.node(), port()), "sleep", "30")
+    with ThreadPoolExecutor() as pool:
+        result = pool.submit(carry_out, lab_node.node(), made)
+        journal = wait_for(lambda: list(lab_node.state.glob("runs/*/journal")))
+        wait_for(lambda: [journal] if "one more" in journal.read_text() else [])
+        os.kill(int((journal.parent / "worker").read_text().split()[0]), signal.SIGKILL)
+        outcome = result.result()
+    assert (outcome.result, outcome.detail) == (Result.ROLLED_BACK, "The runner was killed.")
+    assert settings(lab_node) == before
+
+
+def test_a_killed_guard_stops_the_run(lab_node: LabNode) -> None:
+    before = settings(lab_node)
+    made = with_step(with_step(plan(lab_node.node(), port()), "sleep", "1"), "true")
+    with ThreadPoolExecutor() as pool:
+        result = pool.submit(carry_out, lab_node.node(), made)
+        guard = wait_for(lambda: list(lab_node.state.glob("runs/*/guard")))
+        wait_for(lambda: [guard] if "one more" in (guard.parent / "journal").read_text() else [])
+        os.kill(int(guard.read_text().split()[0]), signal.SIGKILL)
+        outcome = result.result()
+    assert (outcome.result, outcome.detail) == (Result.ROLLED_BACK, "The guard was killed.")
+    assert settings(lab_node) == before
+
+
+def test_a_run_that_lost_all_its_processes_is_undone_by_the_next_one(lab_node: LabNode) -> None:
+    before = settings(lab_node)
+    node = lab_node.node()
+    start_without_confirming(lab_node, plan(node, port()), confirm_timeout=60)
+    for pid in lab_node.pids():
+        os.kill(pid, signal.SIGKILL)
+    assert settings(lab_node) != before
+    assert carry_out(node, plan(node, port())).result is Result.STALE
+    assert settings(lab_node) == before
+    assert carry_out(node, plan(node, port())).result is Result.APPLIED
+
+
+def test_steps_that_take_too_long_are_undone(lab_node: LabNode) -> None:
+    before = settings(lab_node)
+    made = with_step(plan(lab_node.node(), port()), "sleep", "30")
+    outcome = carry_out(lab_node.node(), made, replace(OPTIONS, run_timeout=2))
+    assert outcome.result is Result.ROLLED_BACK
+    assert outcome.detail == "The steps took longer than 2 s."
+    assert settings(lab_node) == before
+    lab_node.wait_until_idle()
+
+
+def test_a_failing_step_is_undone_and_said(lab_node: LabNode) -> None:
+    before = settings(lab_node)
+    made = with_step(plan(lab_node.node(), port()), "sh", "-c", "echo no such thing >&2; exit 3")
+    outcome = carry_out(lab_node.node(), made)
+    assert outcome.result is Result.ROLLED_BACK
+    assert outcome.detail.strip() == '"one more" failed with exit code 3: no such thing'
+    assert settings(lab_node) == before
+
+
+def test_a_failing_rehearsal_changes_nothing(lab_node: LabNode) -> None:
+    made = with_step(plan(lab_node.node(), port()), "true", rehearsal=("false",))
+    outcome = carry_out(lab_node.node(), made)
+    assert outcome.result is Result.ROLLED_BACK
+    assert outcome.detail.startswith('The rehearsal of "one more" failed')
+    assert not (lab_node.state / "host").exists()
+
+
+def test_a_read_back_that_differs_is_undone(lab_node: LabNode) -> None:
+    before = settings(lab_node)
+    made = with_step(
+        plan(lab_node.node(), port()), "sh", "-c", "echo 0 >/proc/sys/net/ipv4/ip_forward"
+    )
+    outcome = carry_out(lab_node.node(), made)
+    assert outcome.result is Result.ROLLED_BACK
+    assert [str(address) for address in outcome.moved] == ["host sysctl net.ipv4.ip_forward"]
+    assert settings(lab_node) == before
+
+
+def test_a_node_that_moved_is_stale_and_says_what_moved(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    old = plan(node, port())
+    assert carry_out(node, plan(node, port("web", "10.96.0.11"))).result is Result.APPLIED
+    outcome = carry_out(node, old)
+    assert outcome.result is Result.STALE
+    assert {"host route 10.96.0.0/16", "host sysctl net.ipv4.ip_forward"} <= {
+        str(address) for address in outcome.moved
+    }
+
+
+def test_plans_of_other_services_do_not_make_each_other_stale(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    node = replace(node, settings=replace(node.settings, proxy_mode=ProxyMode.NONE))
+    cart, web, api = port(), port("web", "10.96.0.11"), port("api", "10.96.0.12")
+    assert carry_out(node, plan(node, cart)).result is Result.APPLIED
+    first, second = plan(node, cart, web), plan(node, cart, api)
+    assert carry_out(node, first).result is Result.APPLIED
+    assert carry_out(node, second).result is Result.APPLIED
+    seen = observe([node], opener)[node.name]
+    assert isinstance(seen, Observation)
+    assert [row.name for row in seen.recorded.services] == ["shop/api", "shop/cart", "shop/web"]
+
+
+def test_a_plan_is_not_applied_twice(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    made = plan(node, port())
+    assert carry_out(node, made).result is Result.APPLIED
+    assert carry_out(node, made).result is Result.ALREADY_APPLIED
+    lab_node.run("echo 0 >/proc/sys/net/ipv4/ip_forward")
+    assert carry_out(node, made).result is Result.STALE
+
+
+def test_a_held_lock_names_its_holder(lab_node: LabNode) -> None:
+    start = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    lab_node.state.mkdir(parents=True)
+    lock = f"run\tx\nplan\tabc\nwho\tbob\nsource\tdesk\nsince\tnoon\nboot\t{boot}\n"
+    (lab_node.state / "lock").write_text(f"{lock}process\t{os.getpid()} {start}\n")
+    made = plan(lab_node.node(), port())
+    assert made.nodes[0].locked_by == "bob from desk since noon (plan abc)"
+    outcome = carry_out(lab_node.node(), made)
+    assert (outcome.result, outcome.detail) == (
+        Result.LOCKED,
+        "bob from desk since noon (plan abc)",
+    )
+
+
+@pytest.mark.parametrize("boot", ["", "another-boot"])
+def test_a_lock_whose_owner_is_gone_is_broken(lab_node: LabNode, boot: str) -> None:
+    boot = boot or Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    lab_node.state.mkdir(parents=True)
+    (lab_node.state / "lock").write_text(f"run\tx\nboot\t{boot}\nprocess\t{os.getpid()} 1\n")
+    made = plan(lab_node.node(), port())
+    assert made.nodes[0].locked_by == ""
+    assert carry_out(lab_node.node(), made).result is Result.APPLIED
+
+
+def test_applies_at_once_never_interleave(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    plans = [plan(node, port(f"web{n}", f"10.96.0.{n}")) for n in range(1, 5)]
+    with ThreadPoolExecutor() as pool:
+        results = [o.result for o in pool.map(lambda made: carry_out(node, made), plans)]
+    assert results.count(Result.APPLIED) == 1
+    assert set(results) <= {Result.APPLIED, Result.LOCKED, Result.STALE}
+
+
+def test_another_machine_is_refused(lab_node: LabNode) -> None:
+    made = plan(lab_node.node(), port())
+    entry = made.nodes[0]
+    assert entry.binding is not None
+    other = replace(entry, binding=replace(entry.binding, machine_id="f" * 32))
+    outcome = carry_out(lab_node.node(), replace(made, nodes=(other,)))
+    assert outcome.result is Result.REFUSED
+    assert "another machine" in outcome.detail
+
+
+def test_another_project_needs_to_take_over(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    assert carry_out(node, plan(node, port())).result is Result.APPLIED
+    problem = plan(node, port(), project="other").nodes[0].problem
+    assert problem is not None
+    assert problem.reason == "ownership"
+    assert carry_out(node, plan(node, port(), project="other", take_over=True)).result is (
+        Result.APPLIED
+    )
+    assert lab_node.run(f"cat {lab_node.state}/project") == "other\n"
+    assert plan(node, port(), project="other").is_empty
+
+
+def test_a_newer_layout_is_refused_by_version(lab_node: LabNode) -> None:
+    lab_node.state.mkdir(parents=True)
+    (lab_node.state / "layout").write_text("7\n")
+    problem = plan(lab_node.node(), port()).nodes[0].problem
+    assert problem is not None
+    assert "layout 7" in problem.message
+
+
+def test_undo_and_history_work_on_the_console(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    runner = f"sh {lab_node.state}/runner"
+    assert carry_out(node, plan(node, port())).result is Result.APPLIED
+    assert carry_out(node, plan(node, port(), port("web", "10.96.0.11"))).result is Result.APPLIED
+    assert "2 Service ports\nno lock" in lab_node.run(f"{runner} status")
+    lab_node.run(f"{runner} undo")
+    assert "1 Service ports\nno lock" in lab_node.run(f"{runner} status")
+    assert [line.split()[1] for line in lab_node.run(f"{runner} history").splitlines()] == [
+        "applied",
+        "applied",
+        "restored",
+    ]
+
+
+def test_a_truncated_bundle_is_refused(lab_node: LabNode) -> None:
+    with lab_node.session() as session:
+        result = session.exec(carry_script(), stdin=b"svcform-bundle 1 99 10 10 1\nrunner")
+    assert b"cut short" in result.stdout
+    assert not list(lab_node.state.glob("runs/*"))
