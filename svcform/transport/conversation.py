@@ -133,7 +133,10 @@ def become_failure(connection: Connection, label: str, said: str) -> BecomeFaile
             " or set another ansible_become_method."
         )
     else:
-        remedy = f"Look whether {method} is installed there and allows {connection.become_user}."
+        remedy = (
+            f"Look whether the become password is right, and whether {method} is installed there"
+            f" and allows {connection.become_user}."
+        )
     return BecomeFailed(
         f"{method} at {label} did not let us become {connection.become_user}{said}.", remedy=remedy
     )

@@ -84,7 +84,7 @@ def frame(script: str, stdin: bytes, connection: Connection, nonce: str) -> Fram
 def frame_terminal(fifos: str, connection: Connection, nonce: str) -> Framed:
     """Become through a terminal: standard streams come from and go to FIFOs in a directory.
 
-    doas and su read a password from their terminal only, and a terminal is no place for bytes.
+    doas reads a password from its terminal only, and a terminal is no place for bytes.
     The script itself comes through the FIFO, as the first line for :data:`LOADER`.
     """
     streams = " ".join(
@@ -140,7 +140,7 @@ def needs_terminal(connection: Connection) -> bool:
     """Whether the become method takes its password from a terminal only."""
     return (
         connection.become
-        and connection.become_method in {"doas", "su"}
+        and connection.become_method == "doas"
         and connection.become_password is not None
     )
 
@@ -161,7 +161,8 @@ def become_command(connection: Connection, prompt: str, inner: str) -> str:
         case "doas":
             return f"doas {'' if asks else '-n'} -u {user} sh -c {script}"
         case "su":
-            return f"su -s /bin/sh -c {script} {user}"
+            # it asks in the words of PAM, on stderr, and reads standard input (util-linux 2.38)
+            return f"env LC_ALL=C su -s /bin/sh -c {script} {user}"
     raise BecomeFailed(
         f"There is no become method {connection.become_method!r} here.",
         remedy=f"Set ansible_become_method to one of {', '.join(METHODS)}.",

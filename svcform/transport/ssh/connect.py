@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import random
 import socket
 import subprocess
@@ -24,6 +25,10 @@ _PACKET = 64 * 1024
 _KEEPALIVE = 15
 _DEAD_AFTER_MS = 30_000
 _ATTEMPTS = 4
+
+# paramiko logs a traceback for each connection that fails; we say it in one sentence
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False
 
 #: What a connection that broke looks like from above.
 LOST = (OSError, EOFError, paramiko.SSHException)

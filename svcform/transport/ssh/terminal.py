@@ -1,4 +1,4 @@
-"""Becoming root where the password is read from a terminal only (doas, su, sudo's requiretty).
+"""Becoming root where the password is read from a terminal only (doas, sudo's requiretty).
 
 Two channels: one with a terminal, where the password is asked and answered; one without, whose
 streams are joined to the script's by FIFOs, so that bytes stay bytes and stderr stays apart.

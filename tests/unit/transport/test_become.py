@@ -41,10 +41,11 @@ def test_becomes_root_and_hands_every_byte_over(
             assert result.stderr == b"an error\n"
 
 
-def test_becomes_another_user_than_root(node: Sshd) -> None:
-    connection = node.become("asked", PASSWORD, become_user="stranger")
+@pytest.mark.parametrize("method", ["sudo", "doas", "su"])
+def test_becomes_another_user_than_root(node: Sshd, method: str) -> None:
+    connection = node.become("asked", PASSWORD, become_user="stranger", become_method=method)
     with ssh.open_session(connection, node.pins()) as session:
-        assert session.exec("id -un").stdout == b"stranger\n"
+        assert session.exec("id -un; cat", stdin=PAYLOAD).stdout == b"stranger\n" + PAYLOAD
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svcform.errors import HostKeyMismatch
@@ -50,6 +50,7 @@ def test_patterns_match_as_in_openssh(
     assert bool(_known(tmp_path, host, port, f"{patterns} {ED}\n").keys) is found
 
 
+@settings(max_examples=40, deadline=None)
 @given(
     patterns=st.lists(
         st.tuples(st.sampled_from(["", "!"]), st.text("ab*?.[]:2", min_size=1, max_size=6)),

@@ -312,6 +312,32 @@ def test_a_silent_port_times_out(node: Sshd) -> None:
         assert time.monotonic() - started < 4
 
 
+def test_a_server_that_speaks_no_ssh_leaves_no_traceback() -> None:
+    script = (
+        "import socket, threading\n"
+        "from svcform.errors import Unreachable\n"
+        "from svcform.model.node import Connection\n"
+        "from svcform.transport import ssh\n"
+        "from svcform.transport.options import SshOptions\n"
+        "server = socket.create_server(('127.0.0.1', 0))\n"
+        "def serve():\n"
+        "    while True:\n"
+        "        peer = server.accept()[0]\n"
+        "        peer.sendall(b'HTTP/1.1 400 Bad Request\\r\\n' * 200)\n"
+        "        peer.close()\n"
+        "threading.Thread(target=serve, daemon=True).start()\n"
+        "port = server.getsockname()[1]\n"
+        "c = Connection(host='127.0.0.1', port=port, user='u', timeout=2)\n"
+        "try:\n"
+        "    ssh.open_session(c, SshOptions(config_files=()))\n"
+        "except Unreachable as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert b"No SSH connection to 127.0.0.1" in done.stdout
+    assert done.stderr == b""
+
+
 def test_a_connection_dropped_at_random_is_tried_again(node: Sshd) -> None:
     """MaxStartups closes connections before they say anything."""
     with socket.create_server(("127.0.0.1", 0)) as front:
