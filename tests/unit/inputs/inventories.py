@@ -10,7 +10,7 @@ import yaml
 from hypothesis import strategies as st
 
 GROUPS = ["g1", "g2", "g3", "g4", "g5", "ungrouped", "all"]
-HOSTS = ["h1", "h2", "h3", "web[1:3]", "db[01:05:2]", "x[a:c]", "h4:2222", "10.0.0.1"]
+HOSTS = ["h1", "h1", "h2", "web[1:3]", "db[01:05:2]", "x[a:c]", "h4:2222", "10.0.0.1"]
 NAMES = ["one", "two", "three", "ansible_host", "zone"]
 
 values = st.one_of(
@@ -34,10 +34,10 @@ def groups(draw: Any, names: tuple[str, ...] = tuple(GROUPS), depth: int = 0) ->
         hosts = draw(st.dictionaries(st.sampled_from(HOSTS), st.none() | variables, max_size=3))
         if hosts or draw(st.booleans()):
             group["hosts"] = hosts
-        if draw(st.booleans()):
-            group["vars"] = draw(variables)
-        if draw(st.integers(0, 3)) == 0:
-            group.setdefault("vars", {})["ansible_group_priority"] = draw(st.integers(0, 3))
+        # Every group says who it is: the order shows wherever a host is in two of them.
+        group["vars"] = {**draw(variables), "who": name}
+        if draw(st.integers(0, 2)) == 0:
+            group["vars"]["ansible_group_priority"] = draw(st.integers(0, 3))
         later = tuple(n for n in GROUPS[: GROUPS.index("ungrouped")] if n > name)
         if name == "all":
             later = tuple(n for n in GROUPS if n != "all")
