@@ -11,7 +11,7 @@ from svcform.inputs.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, WORKLOADS
 from svcform.inputs.manifests import RawObject
 from svcform.inputs.pods import Pod, PodIndex, labels_of, read_pod
 from svcform.inputs.services import key_of
-from svcform.inputs.slices import HEADLESS, SERVICE_NAME, EndpointSet, add_endpoints, add_slice
+from svcform.inputs.slices import HEADLESS, SERVICE_NAME, EndpointSet, add_endpoints, add_slice, put
 from svcform.inputs.workloads import Placements, Workload, read_workload, unknown_workloads
 from svcform.model.endpoint import PortKey, ServiceEndpoints
 from svcform.model.net import family_of
@@ -129,15 +129,9 @@ def _select(
             for address in pod.addresses:
                 family = family_of(address)
                 if not families or family in families:
-                    found.add(
-                        PortKey(port.name, port.protocol, family),
-                        pod.endpoint(
-                            address,
-                            number,
-                            service.key.name,
-                            publish=service.publish_not_ready_addresses,
-                        ),
-                    )
+                    publish = service.publish_not_ready_addresses
+                    made = pod.endpoint(address, number, service.key.name, publish=publish)
+                    put(made, found.port(PortKey(port.name, port.protocol, family)))
         if pods and not offered:
             yield _no_such_port(service, port, pods)
 

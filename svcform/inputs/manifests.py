@@ -170,19 +170,17 @@ def _collect(
             _collect(item, document, (*path, "items", number), found)
         return
     kind = KINDS.get(name)
-    if kind is None or group_of(kind.api_version) != group_of(version):
+    if kind is None or _is_foreign(group_of(version), kind):
         found.skipped[f"{version} {name}".strip()] += 1
-        if kind is not None and name not in _ELSEWHERE:
-            found.diagnostics.append(_wrong_version(kind, version, where))
-        return
-    if version != kind.api_version:
+    elif version != kind.api_version:
         found.diagnostics.append(_wrong_version(kind, version, where.at("apiVersion")))
-        return
-    found.objects.append(RawObject(kind, value, document, path))
+    else:
+        found.objects.append(RawObject(kind, value, document, path))
 
 
-# Kinds of these names exist in other API groups, too (Knative's Service).
-_ELSEWHERE = frozenset({"Service", "Deployment"})
+def _is_foreign(group: str, kind: Kind) -> bool:
+    # Others have kinds of these names, too (Knative's Service); their groups are domains.
+    return "." in group and group != group_of(kind.api_version)
 
 
 def _no_object(value: object, where: Origin) -> Diagnostic:

@@ -24,23 +24,23 @@ class EndpointSet:
     def __init__(self) -> None:
         self._ports: dict[PortKey, dict[tuple[str, int], Endpoint]] = {}
 
-    def add(self, key: PortKey, endpoint: Endpoint) -> None:
-        """Add an endpoint; of two with one address the first that isn't terminating stays."""
-        here = self._ports.setdefault(key, {})
-        place = (endpoint.address, endpoint.port)
-        before = here.setdefault(place, endpoint)
-        if before.terminating and not endpoint.terminating:
-            here[place] = endpoint
-
-    def declare(self, key: PortKey) -> None:
-        """Note a port that somebody offers, even if there is no endpoint (yet)."""
-        self._ports.setdefault(key, {})
+    def port(self, key: PortKey) -> dict[tuple[str, int], Endpoint]:
+        """Where :func:`put` puts the endpoints of a port, which somebody offers from now on."""
+        return self._ports.setdefault(key, {})
 
     def frozen(self) -> ServiceEndpoints:
         """Port by port, sorted by the text ``address:port``."""
         return {
             key: tuple(sorted(found.values(), key=_sort_text)) for key, found in self._ports.items()
         }
+
+
+def put(endpoint: Endpoint, into: dict[tuple[str, int], Endpoint]) -> None:
+    """Add an endpoint; of two with one address the first that isn't terminating stays."""
+    place = (endpoint.address, endpoint.port)
+    before = into.setdefault(place, endpoint)
+    if before.terminating and not endpoint.terminating:
+        into[place] = endpoint
 
 
 def _sort_text(endpoint: Endpoint) -> str:
@@ -57,20 +57,18 @@ def add_slice(item: RawObject, to: EndpointSet) -> Iterator[Diagnostic]:
         return
     family = Family(value["addressType"])
     ports = [
-        (PortKey(port.get("name") or "", protocol_of(port), family), int(port["port"]))
+        (to.port(PortKey(port.get("name") or "", protocol_of(port), family)), int(port["port"]))
         for port in value.get("ports") or ()
         if port.get("port")
     ]
-    for key, _ in ports:
-        to.declare(key)
     for number, entry in enumerate(value.get("endpoints") or ()):
         address, problem = _first_address(entry["addresses"], family)
         if problem or address is None:
             yield _wrong_address(item, problem, ("endpoints", number, "addresses"))
             continue
-        made = _slice_endpoint(address, entry)
-        for key, port_number in ports:
-            to.add(key, made._replace(port=port_number))
+        rest = _slice_endpoint(entry)
+        for into, port_number in ports:
+            put(Endpoint(address, port_number, *rest), into)
 
 
 def _first_address(addresses: Sequence[str], family: Family) -> tuple[str | None, str]:
@@ -93,13 +91,14 @@ def _wrong_address(item: RawObject, problem: str, path: tuple[str | int, ...]) -
     )
 
 
-def _slice_endpoint(address: str, entry: Mapping[str, Any]) -> Endpoint:
+def _slice_endpoint(
+    entry: Mapping[str, Any],
+) -> tuple[str | None, bool, bool, bool, tuple[str, ...], tuple[str, ...], str, str]:
+    # What an Endpoint has besides address and port.
     conditions = entry.get("conditions") or _NOTHING
     hints = entry.get("hints")
     target = entry.get("targetRef") or _NOTHING
-    return Endpoint(
-        address,
-        0,
+    return (
         entry.get("nodeName"),
         conditions.get("ready") is not False,
         conditions.get("serving") is not False,
@@ -129,8 +128,8 @@ def add_endpoints(item: RawObject, to: EndpointSet) -> Iterator[Diagnostic]:
                 continue
             made = _listed_endpoint(address, entry, ready=ready)
             for name, protocol, port_number in ports:
-                key = PortKey(name, protocol, family_of(address))
-                to.add(key, made._replace(port=port_number))
+                into = to.port(PortKey(name, protocol, family_of(address)))
+                put(made._replace(port=port_number), into)
 
 
 def _listed_endpoint(address: str, entry: Mapping[str, Any], *, ready: bool) -> Endpoint:

@@ -10,9 +10,7 @@ from typing import NamedTuple
 from svcform.diagnostics import Location
 
 _marker = re.compile(r"^(?=---(?:\s|$))", re.MULTILINE)
-# Where a directive, a document end, an exotic line break or a byte order mark is in a file, a `---`
-# at the begin of a line is not all there is to a boundary: such a file is one chunk.
-_indivisible = re.compile(r"^(?:%|\.\.\.(?:\s|$))|[\x85\u2028\u2029\ufeff]|\r(?!\n)", re.MULTILINE)
+_line_breaks = re.compile(r"\r(?!\n)|[\x85\u2028\u2029\ufeff]")
 _blank = re.compile(r"(?: *(?:#[^\n]*)?(?:\r?\n|$))*")
 
 
@@ -57,8 +55,19 @@ class Source:
 
     @property
     def is_one_piece(self) -> bool:
-        """Whether only a YAML parser can tell where the documents begin."""
-        return self.json or _indivisible.search(self.text) is not None
+        """Whether only a YAML parser can tell where the documents begin.
+
+        Where a directive, a document end, an exotic line break or a byte order mark is in a file, a
+        `---` at the begin of a line is not all there is to a boundary.
+        """
+        if self.json or self.text.startswith(("%", "...")):
+            return True
+        # Finding a plain text is 20 times faster than a regular expression.
+        if "\n%" in self.text or "\n..." in self.text:
+            return True
+        if self.text.isascii() and "\r" not in self.text:
+            return False
+        return _line_breaks.search(self.text) is not None
 
     def location(self, line: int, column: int) -> Location:
         """The place of a line and a column of ``text``, both from 0.

@@ -162,7 +162,7 @@ class _Reader:
             detail = "A key of the mapping is missing, or null; quote it if it is meant as a text."
             self._problem("SVC154", detail, node)
             return None
-        return "true" if value is True else "false" if value is False else str(node.value)
+        return "true" if value is True else "false" if value is False else str(value)
 
     def _scalar(self, node: yaml.ScalarNode, path: Path) -> object:
         if not node.style and is_ambiguous(node.value):

@@ -25,7 +25,7 @@ _END = r"(?=[ \t]*(?:$|[\r,\]}]|:(?:[\s,\[\]{}?]|$)|[ \t]\#))"
 _ambiguous = re.compile(_SCALAR, re.X)
 # A word that may need the slow reader: an ambiguous scalar, a merge key, or something that begins
 # like a tag, an anchor or an alias.
-_word = re.compile(rf"(?:{_SCALAR}|<<):*|[!&*].*|.*[\"']:.*", re.X | re.S)
+_word = re.compile(rf"\n(?:(?:{_SCALAR}|<<):*\n|[!&*])", re.X)
 _in_text = re.compile(
     rf"(?:^|[-:?](?=[ \t])|[,\[{{]|[\"']:)[ \t]*(?:(?:{_SCALAR}|<<){_END}|[!&*])", re.M | re.X
 )
@@ -42,8 +42,11 @@ def is_harmless(text: str) -> bool:
 
     False means only "look closer": see :func:`needs_slow_reader`.
     """
-    match = _word.fullmatch
-    return not any(match(word) for word in set(text.translate(_flow).split()))
+    if '":' in text or "':" in text:  # a scalar may follow without a space
+        return False
+    # One search through the distinct words is several times faster than one a word.
+    words = "\n\n".join(set(text.translate(_flow).split()))
+    return _word.search(f"\n{words}\n") is None
 
 
 def needs_slow_reader(text: str) -> bool:
