@@ -31,7 +31,7 @@ def check(seen: HostKey, known: KnownKeys, node: str) -> None:
             f"The host key of {known.name}, {seen.fingerprint}, is marked @revoked in known_hosts.",
             remedy="Somebody declared this key stolen: find out who answers there.",
         )
-    if any(key.blob == seen.blob for key in known.keys):
+    if any(key.blob == seen.blob for key in known.keys or known.portless):
         return
     if known.keys:
         expected = " or ".join(key.fingerprint for key in known.keys)

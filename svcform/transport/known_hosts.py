@@ -115,13 +115,15 @@ def host_name(host: str, port: int) -> str:
 class KnownKeys:
     """What the files say of one host.
 
-    ``keys`` are from the first file that has any, ``file`` is its name; ``revoked`` from all
-    files.  ``authorities`` says that a file names a certificate authority for the host.
+    ``keys`` are from the first file that has any, ``file`` is its name; ``portless`` are those of
+    the same host on port 22, where there are no ``keys``; ``revoked`` are from all files.
+    ``authorities`` says that a file names a certificate authority for the host.
     """
 
     name: str
     keys: tuple[HostKey, ...] = ()
     file: str = ""
+    portless: tuple[HostKey, ...] = ()
     revoked: tuple[HostKey, ...] = ()
     authorities: bool = False
 
@@ -129,23 +131,20 @@ class KnownKeys:
 def look_up(host: str, port: int, files: Sequence[Path]) -> KnownKeys:
     """Find a host's keys; the first file that knows the host decides.
 
-    Off port 22 a file that doesn't know ``[host]:port`` is asked for ``host``, as ssh does
+    Where none knows ``[host]:port``, ``host`` may vouch for it but not contradict it, as with ssh
     (OpenSSH 9.9 sshconnect.c ``check_host_key``, "checking without port identifier").
     """
     name = host_name(host, port)
     contents = [(path, read(path)) for path in files]
     entries = [entry for _, lines in contents for entry in lines if entry.matches(name)]
-    keys: tuple[HostKey, ...] = ()
-    file = ""
-    for path, lines in contents:
-        keys = _keys(lines, name) or _keys(lines, host)
-        if keys:
-            file = str(path)
-            break
+    knowing = ((path, keys) for path, lines in contents if (keys := _keys(lines, name)))
+    path, keys = next(knowing, ("", ()))
+    bare = () if keys or name == host.lower() else (_keys(lines, host) for _, lines in contents)
     return KnownKeys(
         name=name,
         keys=keys,
-        file=file,
+        file=str(path),
+        portless=next(filter(None, bare), ()),
         revoked=tuple(e.key for e in entries if e.marker == "@revoked"),
         authorities=any(e.marker == "@cert-authority" for e in entries),
     )

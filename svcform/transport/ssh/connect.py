@@ -121,7 +121,7 @@ def jump_through(target: Target) -> Iterator[list[Link]]:
 
 def _hop(target: Target, through: Sequence[Link], node: str) -> Link:
     known = known_keys(target)
-    link = shake_hands(target, through, host_key.algorithms(known.keys))
+    link = shake_hands(target, through, host_key.algorithms(known.keys or known.portless))
     try:
         host_key.check(link.key, known, node)
         log_in(link.transport, target)

@@ -47,7 +47,8 @@ def _known(tmp_path: Path, host: str, port: int, *texts: str):
 def test_patterns_match_as_in_openssh(
     tmp_path: Path, patterns: str, host: str, port: int, *, found: bool
 ) -> None:
-    assert bool(_known(tmp_path, host, port, f"{patterns} {ED}\n").keys) is found
+    known = _known(tmp_path, host, port, f"{patterns} {ED}\n")
+    assert bool(known.keys or known.portless) is found
 
 
 @settings(max_examples=40, deadline=None)
@@ -117,6 +118,17 @@ def test_the_pinned_types_are_asked_for_first() -> None:
 
 def test_a_missing_file_knows_nobody(tmp_path: Path) -> None:
     assert not look_up("h", 22, [tmp_path / "none", tmp_path]).keys
+
+
+def test_another_port_of_the_host_vouches_but_does_not_contradict(tmp_path: Path) -> None:
+    """Two sshds on one address have keys of their own."""
+    bare = _known(tmp_path, "h", 2222, f"h {ED}\n")
+    host_key.check(parse(f"h {ED}")[0].key, bare, "node")
+    with pytest.raises(HostKeyMismatch, match="not known"):
+        host_key.check(parse(f"h {ED2}")[0].key, bare, "node")
+    both = _known(tmp_path, "h", 2222, f"h {ED}\n[h]:2222 {ED2}\n")
+    with pytest.raises(HostKeyMismatch, match="changed"):
+        host_key.check(parse(f"h {ED}")[0].key, both, "node")
 
 
 def test_names_have_a_port_only_off_22() -> None:
