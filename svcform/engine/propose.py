@@ -9,6 +9,7 @@ from svcform.diagnostics import Diagnostic
 from svcform.engine.node_plan import Task, node_problem, plan_node
 from svcform.engine.observe import Observation
 from svcform.engine.shared import Shared
+from svcform.engine.target import Narrower, Targets, service_name
 from svcform.errors import NodeError
 from svcform.model.node import Node
 from svcform.model.workspace import Workspace
@@ -24,7 +25,7 @@ class ProposeOptions:
 
     ``targets`` and ``exclude`` are patterns of Services: ``namespace/name`` with globs, or
     ``label=value``; what is not targeted is neither changed nor deleted.  With ``destroy`` every
-    node is emptied.
+    node is emptied, or loses the targeted Services.
     """
 
     targets: tuple[str, ...] = ()
@@ -45,11 +46,11 @@ def propose(
     """The plan for all nodes of the workspace that were observed, in the plays' order.
 
     A node that can't be planned is in it with its problem; guards that speak up are in
-    ``refusals``.  Never raises for a node.
+    ``refusals``.  Never raises for a node; raises UsageError for a target that nothing matches.
     """
-    shared = Shared()
+    proposal = _Proposal(workspace, options, observations)
     nodes = [
-        _node(workspace, node, intents[node.name], observations[node.name], options, shared)
+        proposal.node(node, intents[node.name], observations[node.name])
         for node in workspace.nodes
         if node.name in observations
     ]
@@ -64,26 +65,50 @@ def propose(
     )
 
 
-def _node(  # noqa: PLR0917 - the six things a node's plan is made of
-    workspace: Workspace,
-    node: Node,
-    intent: Intent,
-    observation: Observation | NodeError,
-    options: ProposeOptions,
-    shared: Shared,
-) -> NodePlan:
-    if isinstance(observation, NodeError):
-        return node_problem(node, observation)
-    if options.destroy or node.absent:
-        intent = replace(intent, wanted=False)
-    task = Task(
-        node=node,
-        intent=intent,
-        observation=observation,
-        project_id=workspace.project_id,
-        take_over=options.take_over,
-    )
-    return plan_node(task, shared)
+class _Proposal:
+    """What the nodes of one proposal share."""
+
+    def __init__(
+        self,
+        workspace: Workspace,
+        options: ProposeOptions,
+        observations: Mapping[str, Observation | NodeError],
+    ) -> None:
+        targets = Targets(
+            include=options.targets, exclude=options.exclude, services=workspace.services
+        )
+        targets.check({*map(str, workspace.services), *_recorded_names(observations)})
+        self._narrower = Narrower(targets, destroy=options.destroy)
+        self._workspace = workspace
+        self._options = options
+        self._shared = Shared()
+
+    def node(self, node: Node, intent: Intent, observation: Observation | NodeError) -> NodePlan:
+        if isinstance(observation, NodeError):
+            return node_problem(node, observation)
+        if node.absent:
+            intent = replace(intent, wanted=False)
+        try:
+            intent = self._narrower.narrow(intent, observation.recorded.services)
+        except NodeError as error:
+            return node_problem(node, error)
+        task = Task(
+            node=node,
+            intent=intent,
+            observation=observation,
+            project_id=self._workspace.project_id,
+            take_over=self._options.take_over,
+        )
+        return plan_node(task, self._shared)
+
+
+def _recorded_names(observations: Mapping[str, Observation | NodeError]) -> set[str]:
+    return {
+        service_name(row)
+        for seen in observations.values()
+        if isinstance(seen, Observation)
+        for row in seen.recorded.services
+    }
 
 
 def _refusals(

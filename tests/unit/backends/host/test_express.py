@@ -1,0 +1,111 @@
+"""Which settings a node gets follows from its Services and from what it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from svcform.backends.host import HOST
+from svcform.model.facts import Facts, InterfaceAddress
+from svcform.model.net import Family
+from svcform.model.node import Connection, Node
+from svcform.model.settings import ProxyMode, Settings
+from svcform.policy.intent import Intent, PortIntent
+from tests.unit.engine.node import intent, port
+
+SETTINGS = Settings(service_cidrs=("10.96.0.0/16", "fd00:96::/112"))
+NODE = Node(name="n1", connection=Connection(host="192.0.2.11"), settings=SETTINGS, plays=(0,))
+FACTS = Facts(
+    addresses=(
+        InterfaceAddress(interface="eth0", address="192.0.2.11", prefix_length=24),
+        InterfaceAddress(interface="eth0", address="fd00::11", prefix_length=64),
+    ),
+    sysctls={"net.ipv4.ip_forward": "0", "net.ipv6.conf.all.forwarding": "0"},
+    routes=(
+        "IPv4 default via 192.0.2.1 dev eth0",
+        "IPv6 default via fe80::1 dev eth0 proto static",
+    ),
+    default_source={Family.IPV4: "192.0.2.11", Family.IPV6: "fd00::11"},
+)
+FOUR = port()
+SIX = port("six", "fd00:96::1", ("fd00:244::5",))
+
+
+def lines(wish: Intent, facts: Facts = FACTS) -> list[str]:
+    found = HOST.express(wish, facts)
+    return sorted(line for entry in found.wanted.values() for line in entry.lines())
+
+
+@pytest.mark.parametrize(
+    ("ports", "wanted"),
+    [
+        ((), []),
+        ((FOUR,), ["net.ipv4.ip_forward = 1"]),
+        ((SIX,), ["net.ipv6.conf.all.forwarding = 1"]),
+        ((FOUR, SIX), ["net.ipv4.ip_forward = 1", "net.ipv6.conf.all.forwarding = 1"]),
+    ],
+)
+def test_a_family_is_forwarded_where_it_has_services(
+    ports: tuple[PortIntent, ...], wanted: list[str]
+) -> None:
+    assert lines(intent(NODE, *ports)) == wanted
+
+
+def test_nothing_is_set_where_nothing_is_wanted() -> None:
+    wish = intent(NODE, FOUR)
+    assert lines(replace(wish, wanted=False)) == []
+    assert lines(replace(wish, settings=replace(SETTINGS, proxy_mode=ProxyMode.NONE))) == []
+
+
+def test_router_advertisements_go_on_where_a_default_route_came_by_one() -> None:
+    facts = replace(FACTS, routes=("IPv6 default via fe80::1 dev eth0.7 proto ra metric 100",))
+    wish = intent(replace(NODE, settings=replace(SETTINGS, service_cidrs=())), SIX)
+    assert lines(wish, facts) == [
+        "net.ipv6.conf.all.forwarding = 1",
+        "net.ipv6.conf.eth0/7.accept_ra = 2",
+    ]
+    changes = HOST.express(wish, facts).wanted
+    assert any("eth0/7" in str(address) for address in changes)
+
+
+@pytest.mark.parametrize(
+    ("routes", "routed"),
+    [
+        (("IPv4 192.0.2.0/24 dev eth0",), True),
+        (("IPv4 10.0.0.0/8 via 192.0.2.1 dev eth0",), False),
+        (("IPv4 10.96.0.0/24 via 192.0.2.1 dev eth0",), True),
+        (("IPv4 10.96.0.0/16 dev lo proto 83 src 192.0.2.11",), True),
+        (("IPv4 unreachable default metric 4278198272",), True),
+    ],
+)
+def test_service_addresses_get_a_route_where_no_other_leads_there(
+    routes: tuple[str, ...], routed: bool
+) -> None:
+    found = lines(intent(NODE, FOUR), replace(FACTS, routes=routes))
+    assert ("10.96.0.0/16 dev lo src 192.0.2.11 proto 83" in found) is routed
+
+
+def test_a_bridge_that_carries_endpoints_calls_the_rules() -> None:
+    bridge = InterfaceAddress(interface="cni0", address="10.244.1.1", prefix_length=24)
+    facts = replace(
+        FACTS,
+        bridges=frozenset({"cni0", "docker0"}),
+        addresses=(*FACTS.addresses, bridge),
+        loadable=frozenset({"br_netfilter"}),
+    )
+    assert lines(intent(NODE, FOUR), facts) == [
+        "modprobe br_netfilter",
+        "net.bridge.bridge-nf-call-iptables = 1",
+        "net.ipv4.ip_forward = 1",
+    ]
+    elsewhere = port(endpoints=("10.244.2.5",))
+    assert lines(intent(NODE, elsewhere), facts) == ["net.ipv4.ip_forward = 1"]
+    lacking = HOST.express(intent(NODE, FOUR), replace(facts, loadable=frozenset()))
+    assert [finding.code for finding in lacking.diagnostics] == ["SVC456"]
+
+
+def test_a_kernel_without_the_family_is_named() -> None:
+    facts = replace(FACTS, sysctls={"net.ipv4.ip_forward": "0"})
+    found = HOST.express(intent(NODE, SIX), facts)
+    assert [finding.code for finding in found.diagnostics] == ["SVC455"]
