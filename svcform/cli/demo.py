@@ -58,6 +58,12 @@ class _Demo:
             check=False,
         )
 
+    def ask(self, source: str, frontend: str, endpoints: int) -> None:
+        """Send requests; LabError unless so many endpoints answer."""
+        answers = self.show("lab", "ask", "--from", source, frontend)
+        if len(answers.splitlines()) != endpoints:
+            raise LabError(f"Not all of the {endpoints} endpoints answered.")
+
     def frontends(self) -> tuple[str, str]:
         """The ClusterIP and the NodePort of the demo's Service, as ADDRESS:PORT."""
         words = ("get", *_INVENTORY, "-o", "json")
@@ -109,15 +115,15 @@ def _tell(demo: _Demo) -> None:
     demo.show("apply", *_INVENTORY, "--auto-approve")
     cluster_ip, node_port = demo.frontends()
     demo.chapter("Ask the ClusterIP from a pod, and the NodePort from outside")
-    demo.show("lab", "ask", "--from", "endpoint-1", cluster_ip)
-    demo.show("lab", "ask", "--from", "client", node_port)
+    demo.ask("endpoint-1", cluster_ip, 3)
+    demo.ask("client", node_port, 3)
     demo.chapter("A second plan is empty")
     demo.show("plan", *_INVENTORY, "--detailed-exitcode")
     demo.drop_one_endpoint()
     demo.chapter("One endpoint less is a plan of a few lines; with the rules behind it")
     demo.show("plan", *_INVENTORY, "--rules", "--detailed-exitcode", expect=2)
     demo.show("apply", *_INVENTORY, "--auto-approve")
-    demo.show("lab", "ask", "--from", "client", node_port)
+    demo.ask("client", node_port, 2)
     demo.chapter("Take everything away again")
     demo.show("destroy", *_INVENTORY, "--auto-approve")
     demo.show("get", *_INVENTORY)
