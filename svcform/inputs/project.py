@@ -102,6 +102,15 @@ def read_project(request: ProjectRequest) -> tuple[ProjectInputs | None, list[Di
 
     All findings are given together, sorted by place, each with its Location.
     """
+    inputs, found = read_project_anyway(request)
+    return (None if errors(found) else inputs), found
+
+
+def read_project_anyway(request: ProjectRequest) -> tuple[ProjectInputs, list[Diagnostic]]:
+    """As :func:`read_project`, but with what could be read beside the errors.
+
+    So the manifests can be checked in the same run; nothing else may be made of it.
+    """
     return _Reading(request).read()
 
 
@@ -136,7 +145,7 @@ class _Reading:
             secrets=self.secrets,
         )
 
-    def read(self) -> tuple[ProjectInputs | None, list[Diagnostic]]:
+    def read(self) -> tuple[ProjectInputs, list[Diagnostic]]:
         if not self.sources:
             self._report_missing_inventory()
         plays = self._choose(self._read_plays())
@@ -154,7 +163,7 @@ class _Reading:
         )
         found = [*self.problems, *self.variables.problems, *self.nodes.settings.problems.values()]
         found.sort(key=_sort_key)
-        return (None if errors(found) else inputs), found
+        return inputs, found
 
     def _report_missing_inventory(self) -> None:
         detail = (

@@ -19,7 +19,7 @@ from svcform.inputs.kinds import DAEMON_SET, SERVICE
 from svcform.inputs.locate import locate
 from svcform.inputs.lockfile import LockFile
 from svcform.inputs.manifests import ManifestPaths, Manifests, RawObject, read_manifests
-from svcform.inputs.project import ProjectInputs, ProjectRequest, read_project
+from svcform.inputs.project import ProjectInputs, ProjectRequest, read_project_anyway
 from svcform.inputs.services import key_of
 from svcform.inputs.validate import Validation, validate
 from svcform.inputs.workloads import Placements, unite_placements
@@ -103,17 +103,12 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 def _load(request: LoadRequest) -> Loaded:
-    project, diagnostics = read_project(_project_request(request))
-    if project is None:
-        return Loaded(
-            workspace=None,
-            diagnostics=tuple(locate(diagnostics, {}, Path.cwd())),
-            lock=None,
-            lock_text=None,
-            lock_path=request.project / lockfile.NAME,
-        )
+    project, diagnostics = read_project_anyway(_project_request(request))
     run = _Run(request, project, list(diagnostics))
     _read(run)
+    if errors(diagnostics):
+        # Allocation and endpoints hang on the inventory: what they found would not be true.
+        return _loaded(run, None, None)
     lock_path = project.inventory_dir / lockfile.NAME
     before, found = lockfile.read(lock_path)
     run.diagnostics += [*found, *lock_changes.vanished_nodes(before, project.all_node_names)]
@@ -123,7 +118,7 @@ def _load(request: LoadRequest) -> Loaded:
     if request.locked:
         run.diagnostics += lock_changes.check_locked(before, after, str(lock_path))
     workspace = _workspace(run, allocation, after)
-    return _loaded(run, workspace, before, after)
+    return _loaded(run, workspace, (before, after))
 
 
 def _project_request(request: LoadRequest) -> ProjectRequest:
@@ -164,7 +159,8 @@ def _workspace(run: _Run, allocation: Allocation, lock: LockFile) -> Workspace:
     services = allocation.services
     objects = list({id(item): item for item in run.objects if item is not None}.values())
     endpoints, found = resolve_endpoints(services, run.cluster.selectors, objects, _placements(run))
-    run.diagnostics += found
+    # Where an object was left out as invalid, "matches nothing" is no news.
+    run.diagnostics += errors(found) if any(item is None for item in run.objects) else found
     nodes = tuple(_completed(node, run.cluster) for node in run.project.nodes)
     play_services = _play_services(run)
     run.diagnostics += check_frontends(
@@ -240,15 +236,16 @@ def _nodes_of(
     return {key: by_plays[tuple(plays)] for key, plays in found.items()}
 
 
-def _loaded(run: _Run, workspace: Workspace, before: LockFile, after: LockFile) -> Loaded:
+def _loaded(
+    run: _Run, workspace: Workspace | None, lock: tuple[LockFile, LockFile] | None
+) -> Loaded:
     diagnostics = locate(run.diagnostics, run.manifests.sources, Path.cwd())
-    broken = bool(errors(diagnostics))
-    text = lockfile.render(after)
-    is_changed = lock_changes.missing_lines(before, after) or before != after
+    is_broken = bool(errors(diagnostics))
+    writes = lock is not None and lock[0] != lock[1] and not run.request.locked and not is_broken
     return Loaded(
-        workspace=None if broken else workspace,
+        workspace=None if is_broken else workspace,
         diagnostics=tuple(diagnostics),
-        lock=after,
-        lock_text=text if is_changed and not broken and not run.request.locked else None,
+        lock=lock[1] if lock else None,
+        lock_text=lockfile.render(lock[1]) if lock and writes else None,
         lock_path=run.project.inventory_dir / lockfile.NAME,
     )

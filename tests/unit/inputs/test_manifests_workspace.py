@@ -121,6 +121,19 @@ def test_everything_wrong_is_said_at_once_and_where(tmp_path):
     ]
 
 
+def test_the_inventorys_mistakes_do_not_hide_the_manifests(tmp_path):
+    text = SERVICE.replace("NAME", "web") + "  colour: red\n"
+    playbook = PLAYBOOK + "  colour: red\n"
+    result = loaded(project(tmp_path, playbook=playbook, web_yaml=text))
+    assert result.workspace is None
+    assert [finding.split(":")[0] for finding in shown(result)] == ["site.yml", "web.yaml"]
+
+
+def test_an_invalid_workload_is_not_reported_twice(tmp_path):
+    result = loaded(project(tmp_path, web_yaml=TUTORIAL.replace("replicas", "replica")))
+    assert [finding.split()[-1] for finding in shown(result)] == ["SVC161"]
+
+
 def test_unknown_fields_are_as_severe_as_asked(tmp_path):
     text = SERVICE.replace("NAME", "web") + "  colour: red\n"
     folder = project(tmp_path, web_yaml=text)
