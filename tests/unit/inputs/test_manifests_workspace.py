@@ -252,3 +252,26 @@ def test_a_managed_node_that_vanished_stops_the_plan(tmp_path):
     result = loaded(folder)
     assert result.workspace is None
     assert "svcform forget worker-9" in " ".join(d.detail for d in result.diagnostics)
+
+
+def test_json_is_a_manifest_like_any_other(tmp_path):
+    text = '{"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web"},\n'
+    good = text + '\t"spec": {"ports": [{"port": 80}]}}'
+    assert shown(loaded(project(tmp_path, web_json=good))) == []
+    bad = good.replace("80", "80000")
+    assert shown(loaded(project(tmp_path, web_json=bad))) == ["web.json:2:30 SVC162"]
+
+
+def test_two_plays_may_render_one_template_alike_and_not_differently(tmp_path):
+    play = "- {name: N, hosts: N, vars: {service_cidrs: [10.96.0.0/16], p: P}, "
+    play += "manifests: [../services/]}\n"
+    one = play.replace("N", "worker-1").replace("name: worker-1", "name: a")
+    two = play.replace("N", "worker-2").replace("name: worker-2", "name: b")
+    text = SERVICE.replace("NAME", "web").replace("80", "{{ p }}")
+    alike = one.replace("P}", "80}") + two.replace("P}", "80}")
+    result = loaded(project(tmp_path, playbook=alike, web_yaml_j2=text))
+    assert shown(result) == []
+    assert [len(keys) for keys in result.workspace.play_services] == [1, 1]
+    different = one.replace("P}", "80}") + two.replace("P}", "81}")
+    result = loaded(project(tmp_path, playbook=different, web_yaml_j2=text))
+    assert [finding.split()[-1] for finding in shown(result)] == ["SVC201"]
