@@ -110,8 +110,9 @@ class Arena:
     def send(self, flows: Sequence[Flow]) -> list[Seen]:
         """Try new connections, all at once; what became of each, in the same order."""
         result: list[Seen] = []
-        for start in range(0, len(flows), _BATCH):
-            result += self._send_batch(flows[start : start + _BATCH])
+        with _on_one_cpu():
+            for start in range(0, len(flows), _BATCH):
+                result += self._send_batch(flows[start : start + _BATCH])
         return result
 
     def _forget(self, connections: int) -> None:
@@ -262,6 +263,18 @@ def open_arena(folder: Path, addresses: Sequence[str], iptables: str = "nft") ->
         arena = Arena(pid, node, world, link, ears, mouths)
         arena.set_addresses(addresses)
         yield arena
+
+
+@contextlib.contextmanager
+def _on_one_cpu() -> Iterator[None]:
+    """Keep what is sent in order: each CPU has a queue of its own for what veth links carry."""
+    allowed = os.sched_getaffinity(0)
+    chosen = sorted(allowed)[os.getpid() % len(allowed)]
+    os.sched_setaffinity(0, {chosen})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def _choose_iptables(alternatives: Path, variant: str) -> None:

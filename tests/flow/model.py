@@ -76,6 +76,8 @@ def expect(world: World, flow: Flow) -> Expected:
         return REJECT
     if inside(flow.destination, world.settings.service_cidrs):
         return DROP
+    if ip_address(flow.destination).is_loopback and not ip_address(flow.source).is_loopback:
+        return DROP  # a martian; where route_localnet lets it in, a rule must not
     return Expected("delivered", frozenset({(flow.destination, flow.port)}))
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from svcform.backends.contract import Backend, Probe, Reading, RenderInput, Status
+from svcform.backends.contract import Backend, Reading, RenderInput, Status
 from svcform.backends.registry import BACKENDS
 from svcform.diagnostics import errors
 from svcform.engine.observe import Observation, parse_observation, the_reading_script
@@ -87,15 +88,15 @@ class NodeUnderTest:
 
     def readings(self) -> Mapping[str, Reading]:
         """What the probes of all backends say now."""
-        return {probe.name: self._read(probe) for backend in BACKENDS for probe in backend.probes()}
-
-    def _read(self, probe: Probe) -> Reading:
-        done = self.arena.exec("sh", "-c", probe.script)
-        return Reading(
-            status=_STATUS.get(done.returncode, Status.FAILED),
-            output=b"" if done.returncode else done.stdout,
-            error=done.stderr.decode(),
+        probes = [probe for backend in BACKENDS for probe in backend.probes()]
+        folder = "/run/probes"
+        script = "".join(
+            f"({probe.script}\n) >{n}.out 2>{n}.err; echo $? >{n}.code\n"
+            for n, probe in enumerate(probes)
         )
+        self.arena.run("sh", "-c", f"mkdir -p {folder} && cd {folder} || exit\n{script}")
+        here = Path(f"/proc/{self.arena.pid}/root{folder}")
+        return {probe.name: _reading(here, n) for n, probe in enumerate(probes)}
 
     def plan(self, intent: Intent) -> list[Pending]:
         """What all backends would do to bring the node to an intent."""
@@ -126,6 +127,16 @@ class NodeUnderTest:
     def changes_left(self, intent: Intent) -> dict[str, tuple[Change, ...]]:
         """What a second plan would change, by backend; empty if nothing."""
         return {p.backend.name: p.changes for p in self.plan(intent) if p.changes}
+
+
+def _reading(folder: Path, number: int) -> Reading:
+    code = int((folder / f"{number}.code").read_text())
+    output = (folder / f"{number}.out").read_bytes()
+    return Reading(
+        status=_STATUS.get(code, Status.FAILED),
+        output=b"" if code else output,
+        error=(folder / f"{number}.err").read_text(),
+    )
 
 
 def observe(arena: Arena) -> Observation:

@@ -203,12 +203,12 @@ def flows(random: Random, world: World) -> list[Flow]:
     frontends = set(_frontends(world))
     near_misses = {(a, p + 1, q) for a, p, q in frontends}
     unused = {("10.96.200.9", 80, Protocol.TCP), ("fd00:96::999:9", 80, Protocol.UDP)}
-    unused.add(("192.0.2.200", 80, Protocol.SCTP))
+    unused |= {("192.0.2.200", 80, Protocol.SCTP), ("127.0.0.1", 9, Protocol.TCP)}
     targets = sorted(frontends | near_misses | unused, key=str)
     return [
         Flow(source, address, port, protocol)
         for address, port, protocol in targets
-        for source in _sources(random, world, address)
+        for source in _sources(random, world, address, node_port=port >= 30000)
     ]
 
 
@@ -226,10 +226,10 @@ def _frontends(world: World) -> Iterator[tuple[str, int, Protocol]]:
                     yield "127.0.0.1", port.node_port, port.protocol
 
 
-def _sources(random: Random, world: World, destination: str) -> list[str]:
+def _sources(random: Random, world: World, destination: str, *, node_port: bool) -> list[str]:
     family = family_of(destination)
     if destination == "127.0.0.1":
-        return ["127.0.0.1"]
+        return ["127.0.0.1"] if node_port else [OUTSIDE[family][0], PODS_HERE[family].format(5)]
     own = [a for a in world.node_addresses if family_of(a) is family]
     sources = [
         PODS_HERE[family].format(5),

@@ -1,0 +1,43 @@
+"""What all tests share: labs, and which tests this machine can run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from svcform.lab import lab, spec
+from svcform.lab.lab import Lab
+from svcform.lab.spec import LabSpec
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.geteuid() == 0:
+        return
+    for item in items:
+        if item.get_closest_marker("root"):
+            item.add_marker(pytest.mark.skip(reason="needs root: network namespaces, sshd"))
+
+
+@pytest.fixture
+def new_lab(tmp_path: Path) -> Iterator[Callable[[LabSpec], Lab]]:
+    """Brings labs up, and takes all of them down again, whatever happens."""
+    directories: list[Path] = []
+
+    def up(wanted: LabSpec) -> Lab:
+        directories.append(wanted.directory)
+        return lab.up(wanted)
+
+    yield up
+    for directory in directories:
+        lab.down(directory)
+
+
+@pytest.fixture(scope="module")
+def lab_of_three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Three nodes over SSH, with one endpoint behind each; shared by a module's tests."""
+    directory = tmp_path_factory.mktemp("lab") / ".lab"
+    yield lab.up(spec.cluster(directory, nodes=3))
+    lab.down(directory)

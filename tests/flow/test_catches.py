@@ -1,0 +1,80 @@
+"""The tests of flows would notice a rule that is not there."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Iterator, Mapping
+from random import Random
+
+import pytest
+
+from svcform.backends.contract import Backend
+from tests.flow import worlds
+from tests.flow.arena import Arena, open_arena
+from tests.flow.model import World
+from tests.flow.test_random_flows import wrong_flows
+from tests.flow.under_test import NodeUnderTest, intent_of, proxies
+
+pytestmark = pytest.mark.root
+SEED = 5
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
+    with open_arena(tmp_path_factory.mktemp("catches"), worlds.NODE_ADDRESSES) as arena:
+        yield NodeUnderTest(arena)
+
+
+def _without_one_iptables_rule(arena: Arena) -> Iterator[str]:
+    """Take each rule that decides a packet's fate away for a while."""
+    for table in ("nat", "filter"):
+        numbers: dict[str, int] = {}
+        for line in arena.run("iptables-save", "-t", table).splitlines():
+            found = re.match(r"-A (SVCFORM-\S+) (.*)", line)
+            if found is None:
+                continue
+            chain, rule = found.groups()
+            number = numbers[chain] = numbers.get(chain, 0) + 1
+            if not re.search(r"-j (DNAT|REJECT|DROP)", rule):
+                continue
+            _restore(arena, table, f"-D {chain} {number}")
+            yield line
+            _restore(arena, table, f"-I {chain} {number} {rule}")
+
+
+def _restore(arena: Arena, table: str, line: str) -> None:
+    arena.run("iptables-restore", "--noflush", given=f"*{table}\n{line}\nCOMMIT\n".encode())
+
+
+#: For each proxy backend: how to take one rule after the other away.
+TAKE_AWAY: Mapping[str, Callable[[Arena], Iterator[str]]] = {
+    "iptables": _without_one_iptables_rule,
+}
+
+
+def _simple_world(backend: Backend) -> World:
+    """A world in which no rule can stand in for another: all endpoints ready, nobody sticky."""
+    world = worlds.random_world(Random(SEED), backend.mode, services=4)
+    services = {
+        key: dataclasses.replace(service, affinity_seconds=None, labels=())
+        for key, service in world.services.items()
+    }
+    return dataclasses.replace(world, services=services)
+
+
+@pytest.mark.parametrize("backend", proxies(), ids=lambda backend: backend.name)
+def test_every_rule_that_is_taken_away_is_missed(node: NodeUnderTest, backend: Backend):
+    world = _simple_world(backend)
+    node.apply(intent_of(world))
+    flows = [f for f in worlds.flows(Random(SEED), world) if ":" not in f.destination]
+    assert wrong_flows(node, world, flows) == []
+
+    taken, unnoticed = 0, []
+    for rule in TAKE_AWAY[backend.name](node.arena):
+        taken += 1
+        if not wrong_flows(node, world, flows):
+            unnoticed.append(rule)
+
+    assert (taken > 5, unnoticed) == (True, [])
+    assert wrong_flows(node, world, flows) == []
