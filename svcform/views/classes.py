@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from svcform.plan.plan import Plan, Problem
-from svcform.views.meaning import Item, items
+from svcform.views.meaning import Item, other_items, service_items
 from svcform.views.rules import rule_lines
 
 
@@ -18,6 +19,15 @@ class NodeClass:
     absent: bool
     items: tuple[Item, ...]
     rules: tuple[str, ...] = ()
+
+
+class _Likeness(NamedTuple):
+    """What tells nodes apart, with the table of their Services by identity."""
+
+    absent: bool
+    table: int
+    others: tuple[Item, ...]
+    rules: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,17 +43,22 @@ class Summary:
 
 def classes(plan: Plan, *, rules: bool = False) -> tuple[NodeClass, ...]:
     """The nodes that have something to do, the largest class first."""
-    found: dict[tuple[bool, tuple[Item, ...], tuple[str, ...]], list[str]] = {}
-    known: dict[tuple[int, ...], tuple[Item, ...]] = {}
+    # Nodes share their tables of Services: items are made, and compared, once for each table.
+    tables: dict[int, tuple[Item, ...]] = {}
+    alike: dict[_Likeness, list[str]] = {}
     for node in plan.nodes:
         if node.problem is not None or node.is_empty:
             continue
-        # Nodes of a class may share their tuples: then the items are made once.
-        identity = (id(node.service_changes), id(node.changes), id(node.drift))
-        if identity not in known:
-            known[identity] = items(node)
+        table = id(node.service_changes)
+        if table not in tables:
+            tables[table] = service_items(node.service_changes)
         lines = rule_lines(node.changes) if rules else ()
-        found.setdefault((node.absent, known[identity], lines), []).append(node.node)
+        key = _Likeness(node.absent, table, other_items(node), lines)
+        alike.setdefault(key, []).append(node.node)
+    found: dict[tuple[bool, tuple[Item, ...], tuple[str, ...]], list[str]] = {}
+    for key, names in alike.items():
+        whole = tuple(sorted((*tables[key.table], *key.others)))
+        found.setdefault((key.absent, whole, key.rules), []).extend(names)
     listed = [
         NodeClass(nodes=tuple(names), absent=key[0], items=key[1], rules=key[2])
         for key, names in found.items()

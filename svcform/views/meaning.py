@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from svcform.plan.diff import Action, Change
@@ -23,18 +24,23 @@ class Item:
     text: str
 
 
-def items(node: NodePlan) -> tuple[Item, ...]:
-    """Host settings first, then Services by name, then repairs."""
+def service_items(changes: Iterable[ServiceChange]) -> tuple[Item, ...]:
+    """An item for each row of the Services' table that changes."""
+    return tuple(service_item(change) for change in changes)
+
+
+def other_items(node: NodePlan) -> tuple[Item, ...]:
+    """Host settings and repairs; where only objects change, how many do."""
     drift = set(node.drift)
-    host = [_host_item(c) for c in node.changes if c.address.backend == "host"]
-    services = [service_item(change) for change in node.service_changes]
-    repairs = [
-        _repair_item(c) for c in node.changes if c.address in drift and c.address.backend != "host"
+    found = [
+        _host_item(change) if change.address.backend == "host" else _repair_item(change)
+        for change in node.changes
+        if change.address.backend == "host"
+        or (change.address in drift and not _goes_anyway(node, change))
     ]
-    found = sorted([*host, *services, *repairs])
-    if not found and node.changes:
+    if not found and not node.service_changes:
         found = _silent_items(node)
-    return tuple(found)
+    return tuple(sorted(found))
 
 
 def _goes_anyway(node: NodePlan, change: Change) -> bool:
