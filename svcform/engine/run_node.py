@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 
 from svcform.engine.observe import Opener, is_remote, parse_observation, the_reading_script
@@ -38,6 +39,8 @@ class _Answer:
     journal: tuple[str, ...]
     reading: bytes
 
+
+_TRIES = 3
 
 _RESULTS = {
     "applied": Result.APPLIED,
@@ -77,8 +80,8 @@ class _Run:
         run, nonce = secrets.token_hex(8), secrets.token_hex(16)
         with self.opener(self.node) as session:
             binding = session.binding
-            if moved := self._other_machine(binding):
-                return self._outcome(Result.REFUSED, moved)
+            if other := self._other_machine(binding):
+                return self._outcome(Result.REFUSED, other)
             try:
                 result = session.exec(
                     carry_script(),
@@ -92,8 +95,10 @@ class _Run:
             said = result.stderr.decode(errors="replace").strip()[-300:]
             return self._outcome(Result.CHANGED, f"The runner did not answer: {said}")
         if answer.outcome == "stale":
-            moved_objects = self._moved(answer, nonce, binding, before=True)
-            return self._outcome(Result.STALE, answer.detail, moved=moved_objects)
+            with suppress(NodeError):
+                moved = self._moved(answer, nonce, binding, before=True)
+                return self._outcome(Result.STALE, answer.detail, moved=moved)
+            return self._outcome(Result.STALE, answer.detail)
         if answer.outcome != "awaiting":
             return self._outcome(_RESULTS.get(answer.outcome, Result.CHANGED), answer.detail)
         return self._decide(run, answer, nonce, binding)
@@ -110,16 +115,25 @@ class _Run:
             problem = f"The read-back is not what was planned: {names}."
         word = "reject" if problem else "confirm"
         script = f'sh "${{SVCFORM_STATE:-{STATE_DIRECTORY}}}/runs/{run}/runner" {word} {run}'
-        try:
-            with self.opener(self.node) as session:
-                result = session.exec(script, timeout=self.options.run_timeout + 60.0)
-        except NodeError as error:
-            return self._lost(error)
-        final = _parse_answer(result.stdout)
-        if final is None:
-            return self._outcome(Result.CHANGED, "The runner did not answer the confirmation.")
+        final = self._ask(script)
+        if isinstance(final, NodeError):
+            return self._unconfirmed(final)
         outcome = _RESULTS.get(final.outcome, Result.CHANGED)
         return self._outcome(outcome, problem or final.detail, moved=wrong)
+
+    def _ask(self, script: str) -> _Answer | NodeError:
+        """What the runner says in the end; a connection that fails is tried again."""
+        error = NodeError("The runner did not answer the confirmation.")
+        for _ in range(_TRIES):
+            try:
+                with self.opener(self.node) as session:
+                    result = session.exec(script, timeout=self.options.run_timeout + 60.0)
+            except NodeError as found:
+                error = found
+                continue
+            if answer := _parse_answer(result.stdout):
+                return answer
+        return error
 
     def _other_machine(self, binding: Binding) -> str:
         planned = self.plan.binding
@@ -143,6 +157,18 @@ class _Run:
             detail=f"{error} The node goes back to its state of before by itself, within "
             f"{self.options.confirm_timeout} s of the end of its steps.",
             remedy=error.remedy,
+            error=error,
+        )
+
+    def _unconfirmed(self, error: NodeError) -> Outcome:
+        """Nobody knows whether the confirmation arrived."""
+        return Outcome(
+            node=self.node.name,
+            result=Result.CHANGED,
+            detail=f"{error} The new state could not be confirmed: within "
+            f"{self.options.confirm_timeout} s the node goes back to its state of before, unless "
+            "the confirmation had arrived.",
+            remedy=error.remedy or "Plan again to see how it is.",
             error=error,
         )
 

@@ -106,7 +106,7 @@ conclude() { # OUTCOME DETAIL: the last act of every run
 	put "$dir/outcome" "$1"
 	persist "$dir/outcome"
 	release_lock
-	rm -rf "$dir"/step.* "$dir"/fingerprint.* "$dir/checkpoint" "$dir/after" "$dir/reading"
+	rm -rf "$dir"/step.* "$dir"/fingerprint.* "$dir/checkpoint" "$dir/after" "$dir/reading" "$dir/answer"
 	syslog "end run=$(meta run) plan=$(meta plan) outcome=$1 $2"
 }
 put_back() { # CHECKPOINT: its backends in reverse order
