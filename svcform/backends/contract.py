@@ -109,8 +109,13 @@ class Backend(Protocol):
         """How the node keeps and puts back what this backend owns."""
         ...
 
-    def caveats(self, readings: Mapping[str, Reading], facts: Facts) -> tuple[Diagnostic, ...]:
-        """What in the node's own, foreign state would defeat the Services, by name."""
+    def caveats(
+        self, readings: Mapping[str, Reading], facts: Facts, intent: Intent
+    ) -> tuple[Diagnostic, ...]:
+        """What in the node's own, foreign state would defeat the Services, by name.
+
+        Asked only where the backend is wanted.
+        """
         ...
 
 

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 from svcform.diagnostics import Diagnostic, Severity
-from svcform.engine.packages import install_command
 from svcform.model.facts import Facts
 from svcform.model.net import Protocol
+from svcform.model.packages import install_command
 from svcform.model.settings import ProxyMode
 from svcform.policy.intent import FrontendKind, Intent, PortGroup
 from svcform.policy.node_addresses import OWN_LINK

@@ -105,7 +105,8 @@ def _side(task: Task, backend: Backend, live: Snapshot, shared: Shared) -> _Side
     observation = task.observation
     expressed = backend.express(task.intent, observation.facts)
     readings = {probe.name: observation.readings[probe.name] for probe in backend.probes()}
-    caveats = backend.caveats(readings, observation.facts) if expressed.wanted else ()
+    wanted = bool(expressed.wanted)
+    caveats = backend.caveats(readings, observation.facts, task.intent) if wanted else ()
     return _Side(
         backend=backend,
         live=live,

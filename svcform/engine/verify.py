@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from svcform.backends.contract import Backend, Status
 from svcform.backends.registry import BACKENDS
 from svcform.engine.observe import Observation
-from svcform.engine.packages import install_command
 from svcform.errors import ReadingFailed, ToolMissing
+from svcform.model.packages import install_command
 from svcform.plan.diff import Change
 from svcform.plan.snapshot import NodeObject, ObjectAddress, Snapshot
 

@@ -44,12 +44,10 @@ class HostBackend:
         return Checkpoint(backend=NAME, save=SAVE, restore=RESTORE)
 
     def caveats(
-        self,
-        readings: Mapping[str, Reading],
-        facts: Facts,
+        self, readings: Mapping[str, Reading], facts: Facts, intent: Intent
     ) -> tuple[Diagnostic, ...]:
         """None: nothing foreign defeats a host setting."""
-        del readings, facts
+        del readings, facts, intent
         return ()
 
 

@@ -27,10 +27,15 @@ class TableChange:
         return not (self.chains or self.inserted or self.removed or self.deleted)
 
 
-def write(changes: Iterable[TableChange]) -> bytes:
+#: iptables-nft-restore 1.8.4 --noflush trips over chain lines that it has buffered, and this line
+#: (it lists a chain) ends the buffering; mended in 1.8.5.
+WITHOUT_BUFFER = "-S OUTPUT"
+
+
+def write(changes: Iterable[TableChange], *, buffered: bool = True) -> bytes:
     """The input that makes the changes; each table is atomic by itself.
 
-    Chains are declared in descending order: the list in which ``iptables-nft-restore`` (1.8.9)
+    ``buffered`` False is for iptables-nft 1.8.4.  Chains are declared in descending order: the list in which ``iptables-nft-restore`` (1.8.9)
     keeps them is sorted by insertion, and any other order is up to five times slower.
     """
     lines: list[str] = []
@@ -38,6 +43,8 @@ def write(changes: Iterable[TableChange]) -> bytes:
         if change.is_empty:
             continue
         lines.append(f"*{change.table}")
+        if not buffered:
+            lines.append(WITHOUT_BUFFER)
         names = sorted(change.chains, reverse=True)
         lines += [f":{name} - [0:0]" for name in names]
         lines += [f"-D {chain} {rule}" for chain, rule in change.removed]

@@ -70,7 +70,10 @@ class Conntrack(NamedTuple):
         if self.states:
             parts.append(f"{'! ' if self.negated else ''}--ctstate {','.join(self.states)}")
         if self.destination:
-            parts.append(f"--ctorigdst {self.destination}")
+            # Printed without the length of a whole address, unlike -d.
+            address, _, length = self.destination.partition("/")
+            is_host = length == ("128" if ":" in address else "32")
+            parts.append(f"--ctorigdst {address if is_host else self.destination}")
         if self.ports:
             low, high = self.ports
             parts.append(f"--ctorigdstport {low if low == high else f'{low}:{high}'}")

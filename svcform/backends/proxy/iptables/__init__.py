@@ -47,9 +47,11 @@ class IptablesBackend:
             restore=scripts.CHECKPOINT_RESTORE,
         )
 
-    def caveats(self, readings: Mapping[str, Reading], facts: Facts) -> tuple[Diagnostic, ...]:
+    def caveats(
+        self, readings: Mapping[str, Reading], facts: Facts, intent: Intent
+    ) -> tuple[Diagnostic, ...]:
         """Foreign rules that would defeat the Services."""
-        return checks.caveats(readings, facts)
+        return checks.caveats(readings, facts, intent)
 
 
 IPTABLES = IptablesBackend()

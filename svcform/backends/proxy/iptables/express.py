@@ -29,7 +29,7 @@ from svcform.backends.proxy.iptables.objects import (
 )
 from svcform.backends.proxy.iptables.ports import Chains
 from svcform.backends.proxy.iptables.shape import Shape
-from svcform.backends.proxy.iptables.tools import variant_of
+from svcform.backends.proxy.iptables.tools import require_tools, variant_of
 from svcform.lang.iptables import rule as r
 from svcform.model.facts import Facts
 from svcform.model.net import Family, family_of
@@ -52,11 +52,11 @@ def express(intent: Intent, facts: Facts) -> Expressed:
         return Expressed(wanted=MappingProxyType({}))
     variant = variant_of(facts)
     addresses = resolve(intent.settings, facts, intent.connection_host)
+    shapes = [s for family in Family if _has_anything(intent, s := _shape(intent, family))]
+    require_tools(facts, (FAMILY_WORDS[shape.family] for shape in shapes), intent.node_name)
     layers: list[Layer] = []
-    for family in Family:
-        shape = _shape(intent, family)
-        if _has_anything(intent, shape):
-            layers += _family_layers(intent, facts, _Place(variant, shape), addresses)
+    for shape in shapes:
+        layers += _family_layers(intent, facts, _Place(variant, shape), addresses)
     return Expressed(wanted=Layered(tuple(layers)))
 
 

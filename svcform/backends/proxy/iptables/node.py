@@ -20,6 +20,7 @@ POSTROUTING = "SVCFORM-POSTROUTING"
 MASQUERADE = "SVCFORM-MASQUERADE"
 HAIRPIN = "SVCFORM-HAIRPIN"
 CHECK = "SVCFORM-CHECK"
+UNTAKEN = "SVCFORM-UNTAKEN"
 HEALTH = "SVCFORM-HEALTH"
 LOCALHOST = "SVCFORM-LOCALHOST"
 
@@ -51,6 +52,10 @@ def own_chains(intent: Intent, common: Common, shape: Shape, addresses: NodeAddr
     nat[POSTROUTING] = tuple(_postrouting(shape, hairpin=HAIRPIN in nat))
     nat[MASQUERADE] = (r.Rule(shape.clear_mark).write(), r.Rule(r.Masquerade()).write())
     filtered[CHECK] = tuple(_check(common, shape, addresses))
+    if shape.service_cidrs:
+        # In a chain of its own: iptables-nft 1.8.8 prints -d wrongly beside -m mark.
+        rejected = r.Rule(shape.reject, (shape.marked,)).write()
+        filtered[UNTAKEN] = (rejected, r.Rule(r.DROP).write())
     if intent.health_check_node_ports:
         filtered[HEALTH] = tuple(_health(intent.health_check_node_ports))
     if _on_localhost(shape, addresses):
@@ -121,8 +126,7 @@ def _check(common: Common, shape: Shape, addresses: NodeAddresses) -> Iterator[s
     if VIPS in common.filter:
         yield r.Rule(r.Verdict(VIPS)).write()
     for cidr in shape.service_cidrs:
-        yield r.Rule(shape.reject, (shape.marked,), destination=cidr).write()
-        yield r.Rule(r.DROP, destination=cidr).write()
+        yield r.Rule(r.Goto(UNTAKEN), destination=cidr).write()
 
 
 def _health(ports: tuple[int, ...]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from svcform.backends.contract import RenderInput
 from svcform.backends.proxy.iptables.fingerprint import fingerprint
 from svcform.backends.proxy.iptables.objects import BACKEND, PREFIX, Variant
-from svcform.backends.proxy.iptables.tools import restore_tool
+from svcform.backends.proxy.iptables.tools import has_broken_buffer, restore_tool
 from svcform.lang.iptables.restore import TableChange, write
 from svcform.plan.diff import Change
 from svcform.program.program import Phase, Program, Step
@@ -35,8 +35,9 @@ def render(inputs: RenderInput) -> Program:
     steps: list[Step] = []
     undo: list[Step] = []
     for (variant, family), tables in sorted(places.items(), key=lambda item: item[0][0].value):
-        steps += _steps(variant, family, tables)
-        undo += _steps(variant, family, tables.reversed())
+        tool = _Restore(variant, family, buffered=not has_broken_buffer(variant, inputs.facts))
+        steps += _steps(tool, tables)
+        undo += _steps(tool, tables.reversed())
     return Program(
         steps=tuple(sorted(steps, key=lambda step: step.phase)),
         undo=tuple(sorted(undo, key=lambda step: step.phase)),
@@ -63,7 +64,16 @@ class _Tables:
         )
 
 
-def _steps(variant: Variant, family: str, tables: _Tables) -> Iterator[Step]:
+@dataclass(frozen=True, slots=True)
+class _Restore:
+    """The tool for one variant and family."""
+
+    variant: Variant
+    family: str
+    buffered: bool
+
+
+def _steps(tool: _Restore, tables: _Tables) -> Iterator[Step]:
     added = _added(tables.filter)
     final = _whole("filter", tables.filter)
     if _is_enough(added, tables.filter):
@@ -74,19 +84,19 @@ def _steps(variant: Variant, family: str, tables: _Tables) -> Iterator[Step]:
         (Phase.BREAK, final),
     ):
         if not change.is_empty:
-            yield _step(variant, family, phase, change)
+            yield _step(tool, phase, change)
 
 
-def _step(variant: Variant, family: str, phase: Phase, change: TableChange) -> Step:
-    command = (restore_tool(variant, family), "--noflush", "-w", "5")
+def _step(tool: _Restore, phase: Phase, change: TableChange) -> Step:
+    command = (restore_tool(tool.variant, tool.family), "--noflush", "-w", "5")
     chains, deleted = len(change.chains), len(change.deleted)
     return Step(
         backend=BACKEND,
         phase=phase,
-        summary=f"{variant.value} {family} {change.table}: {chains} chains written, "
+        summary=f"{tool.variant.value} {tool.family} {change.table}: {chains} chains written, "
         f"{deleted} removed, {len(change.inserted)} jumps inserted, {len(change.removed)} removed",
         command=command,
-        stdin=write([change]),
+        stdin=write([change], buffered=tool.buffered),
         rehearsal=(*command, "--test"),
     )
 

@@ -29,20 +29,62 @@ tool() {
 }
 """
 
-_SAVE = r"""
-has @VARIANT@ @FAMILY@ || exit 90
-command -v @TOOL@ >/dev/null 2>&1 || exit 91
-exec @TOOL@
+#: A tool that isn't there: what svcform keeps on the node tells whether it ever was.
+_MISSING = r"""
+command -v @TOOL@ >/dev/null 2>&1 || {
+  grep -rqs @TOOL@ "${SVCFORM_STATE:-/var/lib/svcform}" || exit 90
+  echo "@TOOL@: not found" >&2
+  exit 91
+}
 """
+
+#: A table that nft has given what iptables can't show is left out of the listing, whole.
+_SAVE = {
+    Variant.LEGACY: r"""
+has legacy @FAMILY@ || exit 90
+"""
+    + _MISSING
+    + r"""
+exec @TOOL@
+""",
+    Variant.NFT: r"""
+has nft @FAMILY@ || exit 90
+"""
+    + _MISSING
+    + r"""
+{ @TOOL@ || echo "@TOOL@ failed"; } |
+  awk '{ print } /^# Table .* is incompatible/ { bad = 1 } END { exit bad }' && exit 0
+for table in nat filter; do
+  nft list table @FAMILY@ $table 2>/dev/null | grep -q "chain SVCFORM-" || continue
+  echo "the table @FAMILY@ $table holds rules of svcform's that @TOOL@ can't list, because of" \
+    "others made by nft; see them by: nft list table @FAMILY@ $table" >&2
+  exit 92
+done
+exit 0
+""",
+}
+
+#: The tables of nftables, but for those that iptables-nft shows.
+FOREIGN_TABLES = (
+    _FUNCTIONS
+    + r"""
+has nft ip || exit 90
+command -v nft >/dev/null 2>&1 || exit 90
+nft list tables | while read -r _ family table; do
+  case $family:$table in
+  ip:nat | ip:filter | ip:mangle | ip:raw | ip:security) ;;
+  ip6:nat | ip6:filter | ip6:mangle | ip6:raw | ip6:security) ;;
+  *) nft -t list table "$family" "$table" || exit 1 ;;
+  esac
+done
+"""
+)
 
 
 def save_script(variant: Variant, family: str) -> str:
     """The probe: what the tables of a variant and family hold."""
     tool = f"{TOOL_PREFIXES[family]}-{variant.value}-save"
-    words = {"@VARIANT@": variant.value, "@FAMILY@": family, "@TOOL@": tool}
-    script = _SAVE
-    for placeholder, word in words.items():
-        script = script.replace(placeholder, word)
+    script = _SAVE[variant].replace("@FAMILY@", family).replace("@TOOL@", tool)
     return _FUNCTIONS + script
 
 
@@ -165,10 +207,11 @@ for variant in nft legacy; do
       [ -s "$saved.todo" ] || continue
       {
         echo "*$table"
+        case $($tool -V) in *v1.8.4*nf_tables*) echo "-S OUTPUT" ;; esac
         grep '^1 ' "$saved.todo" | sort -r | cut -c3-
         for part in 2 3 4 5; do grep "^$part " "$saved.todo" | cut -c3-; done
         echo COMMIT
-      } | $tool-restore --noflush -w 5 || status=1
+      } | $tool-restore --noflush -w 5 >/dev/null || status=1
     done
     rm -f "$saved.now" "$saved.all" "$saved.todo"
   done

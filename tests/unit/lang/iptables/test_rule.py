@@ -86,8 +86,8 @@ def test_written_text_is_canonical(rule):
         ("-p 132 -m sctp --dport 80 -j ACCEPT", "-p sctp -m sctp --dport 80 -j ACCEPT"),
         ("-p  tcp  -j ACCEPT ", "-p tcp -j ACCEPT"),
         (
-            "-m conntrack --ctorigdst 10.0.0.1 -j ACCEPT",
             "-m conntrack --ctorigdst 10.0.0.1/32 -j ACCEPT",
+            "-m conntrack --ctorigdst 10.0.0.1 -j ACCEPT",
         ),
         (
             "-m conntrack --ctstate DNAT,ESTABLISHED,RELATED -j ACCEPT",

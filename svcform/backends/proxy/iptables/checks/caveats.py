@@ -1,20 +1,148 @@
-"""Foreign rules, and missing tools, that would defeat the Services: found before the apply."""
+"""What in a node's own state would defeat the Services: found before the apply, by name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 
 from svcform.backends.contract import Probe, Reading
-from svcform.diagnostics import Diagnostic
+from svcform.backends.proxy.iptables.checks.foreign_tables import foreign_drops
+from svcform.backends.proxy.iptables.objects import (
+    FAMILY_WORDS,
+    PREFIX,
+    TOOL_PREFIXES,
+    Variant,
+    is_ours,
+)
+from svcform.backends.proxy.iptables.observe import listing, probe_name
+from svcform.backends.proxy.iptables.scripts import FOREIGN_TABLES
+from svcform.backends.proxy.iptables.tools import OLDEST, variant_of, version_of
+from svcform.diagnostics import Diagnostic, Severity
+from svcform.lang.iptables.save import Table
 from svcform.model.facts import Facts
+from svcform.policy.intent import Intent
+
+_FOREIGN = "iptables.nft.foreign"
+_INCOMPATIBLE = re.compile(rb"^# Table `(nat|filter)' is incompatible", re.MULTILINE)
+_MARK = re.compile(r"--(?:set-xmark|set-mark|or-mark|mark|restore-mark --nfmask)[ =](\S+)")
 
 
 def probes() -> tuple[Probe, ...]:
     """What has to be seen besides the listings."""
-    return ()
+    return (Probe(name=_FOREIGN, script=FOREIGN_TABLES),)
 
 
-def caveats(readings: Mapping[str, Reading], facts: Facts) -> tuple[Diagnostic, ...]:
-    """All that stands in the way, by name."""
-    del readings, facts
-    return ()
+def caveats(
+    readings: Mapping[str, Reading], facts: Facts, intent: Intent
+) -> tuple[Diagnostic, ...]:
+    """All that stands in the way."""
+    node = intent.node_name
+    foreign = readings.get(_FOREIGN)
+    text = foreign.output.decode(errors="replace") if foreign else ""
+    return (
+        *_too_old(facts, node),
+        *_incompatible(readings, facts, node),
+        *foreign_drops(text, node),
+        *_foreign_forward(readings, facts, node),
+        *_foreign_marks(readings, facts, intent),
+    )
+
+
+def _too_old(facts: Facts, node: str) -> Iterator[Diagnostic]:
+    version = version_of(facts)
+    if version and version < OLDEST:
+        found, oldest = (".".join(map(str, v)) for v in (version, OLDEST))
+        yield Diagnostic(
+            "SVC401",
+            Severity.ERROR,
+            "The node's iptables is too old",
+            f"{node} has iptables {found}; svcform knows how {oldest} and later print their rules. "
+            "Install a newer one.",
+        )
+
+
+def _incompatible(readings: Mapping[str, Reading], facts: Facts, node: str) -> Iterator[Diagnostic]:
+    variant = variant_of(facts)
+    for family in FAMILY_WORDS.values():
+        reading = readings.get(probe_name(variant, family))
+        for found in _INCOMPATIBLE.findall(reading.output if reading else b""):
+            table = found.decode()
+            yield Diagnostic(
+                "SVC405",
+                Severity.ERROR,
+                "Rules made by nft keep iptables out of a table",
+                f"On {node} the table {family} {table} holds something that iptables can't read, "
+                "and then it refuses to change it. Move what nft made to a table of its own; see "
+                f"it by: nft list table {family} {table}",
+            )
+
+
+def _foreign_forward(
+    readings: Mapping[str, Reading], facts: Facts, node: str
+) -> Iterator[Diagnostic]:
+    """FORWARD drops where ours can't accept: in the other variant, or above our jump."""
+    wanted = variant_of(facts)
+    for variant in Variant:
+        for family in FAMILY_WORDS.values():
+            table = listing(readings, variant, family).get("filter", Table())
+            rules = table.chains.get("FORWARD", [])
+            tool = f"{TOOL_PREFIXES[family]}-{variant.value}"
+            closing = next((r for r in rules if r.startswith(("-j DROP", "-j REJECT"))), "")
+            is_policy = table.policies.get("FORWARD") == "DROP"
+            if variant is not wanted and (closing or is_policy):
+                yield _forward_drops(node, tool, closing or "-P FORWARD DROP")
+            elif closing and any(is_ours(r) for r in rules[rules.index(closing) :]):
+                yield _forward_drops(node, tool, closing)
+
+
+def _forward_drops(node: str, tool: str, rule: str) -> Diagnostic:
+    return Diagnostic(
+        "SVC403",
+        Severity.WARNING,
+        "A foreign rule in FORWARD drops what Services need",
+        f"On {node} {tool} has in FORWARD: {rule}. Rules of svcform's can't outrank it. Let "
+        f"translated connections through: {tool} -w -I FORWARD -m conntrack --ctstate DNAT "
+        "-j ACCEPT",
+    )
+
+
+def _foreign_marks(
+    readings: Mapping[str, Reading], facts: Facts, intent: Intent
+) -> Iterator[Diagnostic]:
+    bit = intent.settings.masquerade_mark
+    variant = variant_of(facts)
+    for family in FAMILY_WORDS.values():
+        for name, table in listing(readings, variant, family).items():
+            rule = next((r for r in _foreign_rules(table) if _touches(r, bit)), "")
+            if rule:
+                yield Diagnostic(
+                    "SVC404",
+                    Severity.WARNING,
+                    "Somebody else uses the masquerade mark",
+                    f"On {intent.node_name} a foreign rule in the table {family} {name} uses the "
+                    f"bit {bit:#x} of packet marks: {rule}. Set masquerade_mark to a bit that "
+                    "nobody uses.",
+                )
+
+
+def _foreign_rules(table: Table) -> Iterator[str]:
+    for chain, rules in table.chains.items():
+        if not chain.startswith(PREFIX):
+            yield from (rule for rule in rules if "mark" in rule)
+
+
+def _touches(rule: str, bit: int) -> bool:
+    """Whether a rule reads or writes the bit; values and masks are as iptables-save prints them."""
+    if "-m connmark" in rule:
+        return False
+    for found in _MARK.findall(rule):
+        value, _, mask = found.partition("/")
+        try:
+            covered = int(mask, 0) if mask else 0xFFFFFFFF
+            int(value, 0)
+        except ValueError:
+            continue
+        # A whole-word mark is how most tools write; only those that say a mask share the word.
+        if covered & bit and ((mask and covered != 0xFFFFFFFF) or int(value, 0) & bit):
+            return True
+    return False

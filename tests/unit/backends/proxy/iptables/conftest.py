@@ -19,7 +19,6 @@ from svcform.policy.intent import Intent
 from svcform.program.program import Program
 
 _STATUS = {0: Status.READ, 90: Status.ABSENT, 91: Status.TOOL_MISSING, 92: Status.REFUSED}
-VERSIONS = {"nft": "iptables v1.8.9 (nf_tables)", "legacy": "iptables v1.8.9 (legacy)"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,15 @@ class Kernel:
 
     def facts(self) -> Facts:
         facts = Facts(
-            tools={"iptables": VERSIONS[self.variant]},
+            tools=dict.fromkeys(
+                (
+                    "iptables",
+                    "ip6tables",
+                    f"iptables-{self.variant}",
+                    f"ip6tables-{self.variant}",
+                ),
+                self.run(f"iptables-{self.variant}", "--version").strip(),
+            ),
             addresses=(
                 InterfaceAddress(interface="eth0", address="192.0.2.1", prefix_length=24),
                 InterfaceAddress(interface="eth0", address="2001:db8::1", prefix_length=64),
