@@ -128,7 +128,10 @@ def _ask(arguments: Namespace) -> int:
     protocol = "UDP" if arguments.udp else "TCP"
     words = ["-m", "svcform.lab.ask", address, str(port), protocol, str(arguments.count)]
     done = _running(arguments).run(
-        arguments.source, [sys.executable, *words], timeout=5.0 * arguments.count + 10
+        arguments.source,
+        [sys.executable, *words],
+        timeout=5.0 * arguments.count + 10,
+        machine=False,
     )
     if done.returncode != 0:
         raise LabError(f"Nothing can be asked from {arguments.source}.")

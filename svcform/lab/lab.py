@@ -54,13 +54,14 @@ class Lab:
         place = self.state["nodes"].get(name) or self.state["endpoints"][name]
         return tuple(place["addresses"])
 
-    def command(self, name: str, argv: Sequence[str]) -> list[str]:
+    def command(self, name: str, argv: Sequence[str], *, machine: bool = True) -> list[str]:
         """The argument vector that runs ``argv`` in a place of the lab.
 
-        A node has a machine of its own; the other places share this one's files.
+        A node has a machine of its own; the other places share this one's files, and so does a
+        node with ``machine`` False: only the network is the node's then.
         """
         user = ["--user", "--preserve-credentials"] if self.state["user_namespace"] else []
-        if name in self.state["nodes"]:
+        if machine and name in self.state["nodes"]:
             pid = self.state["nodes"][name]["pid"]
             return ["nsenter", f"--target={pid}", *user, *_MACHINE, *argv]
         if name not in self.state["networks"]:
@@ -71,11 +72,17 @@ class Lab:
         return ["nsenter", f"--target={pid}", *user, f"--net={network}", *argv]
 
     def run(
-        self, name: str, argv: Sequence[str], *, given: bytes = b"", timeout: float = 60
+        self,
+        name: str,
+        argv: Sequence[str],
+        *,
+        given: bytes = b"",
+        timeout: float = 60,
+        machine: bool = True,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a command in a place of the lab, both streams captured."""
+        """Run a command in a place of the lab (see :meth:`command`), both streams captured."""
         return subprocess.run(
-            self.command(name, argv),
+            self.command(name, argv, machine=machine),
             input=given,
             capture_output=True,
             timeout=timeout,

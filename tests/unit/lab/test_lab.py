@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -176,3 +177,10 @@ def test_the_embedded_lab_needs_no_root(new_lab: Up, tmp_path: Path):
     rule = "-t nat -A POSTROUTING -j MASQUERADE"
     assert _out(built, "node-1", f"iptables {rule} && iptables-legacy {rule}") == ""
     assert "endpoint=endpoint-1" in _out(built, "node-1", "curl -sS http://10.244.1.5:8080/")
+
+
+@root
+def test_programs_of_this_machine_run_in_a_nodes_network(lab_of_three: Lab):
+    done = lab_of_three.run("node-1", [sys.executable, "-c", "print(42)"], machine=False)
+
+    assert done.stdout == b"42\n"
