@@ -47,7 +47,9 @@ lab-down: $(VENV)/.python ## take the lab away
 	$(BIN)/svcform lab down
 
 bench: $(VENV)/.python $(VENV)/.packages-test ## measure, and print the tables of docs/benchmarks.md
-	$(BIN)/python -m tests.bench
+	@for file in tests/bench/bench_*.py; do \
+		echo "== $$file"; $(BIN)/python -m "$$(echo "$${file%.py}" | tr / .)" || exit 1; \
+	done
 
 clean: ## remove what make made, except the lab
 	rm -rf $(VENV) dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
