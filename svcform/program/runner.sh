@@ -109,17 +109,19 @@ conclude() { # OUTCOME DETAIL: the last act of every run
 	rm -rf "$dir"/step.* "$dir"/fingerprint.* "$dir/checkpoint" "$dir/after" "$dir/reading" "$dir/answer"
 	syslog "end run=$(meta run) plan=$(meta plan) outcome=$1 $2"
 }
-put_back() { # CHECKPOINT: its backends in reverse order
+put_back() { # CHECKPOINT LEFT RESTORED: its backends in reverse order; rows that go and come back
 	failed=0
 	for backend in $(sort -rn "$1/order" | cut -f 2); do
 		sh "$1/$backend.restore" "$1/$backend" >>"$dir/log" 2>&1 || failed=1
 	done
+	[ ! -e "$1/connections" ] || sh "$1/connections" "$2" "$3" >>"$dir/log" 2>&1 || failed=1
 	return $failed
 }
 roll_back() { # REASON
 	rm -f "$dir/reserve"
 	enter restoring
-	if [ ! -s "$dir/journal" ] || put_back "$dir/checkpoint"; then
+	if [ ! -s "$dir/journal" ] ||
+		put_back "$dir/checkpoint" "$dir/services.come" "$dir/services.gone"; then
 		[ ! -e "$dir/first" ] || rm -f "$state/project" "$state/layout"
 		receipt rolled-back "$1"
 		conclude rolled-back "$1"
@@ -235,7 +237,7 @@ stale() { # with a reading, for the controller to say what moved
 	refuse stale "$1"
 }
 fail() {
-	put "$dir/failed" "$1"
+	put "$dir/failed" "$1" 2>/dev/null || { rm -f "$dir/reserve" && put "$dir/failed" "$1"; }
 	stand_by
 }
 check_owner() {
@@ -276,7 +278,7 @@ check_fresh() {
 }
 cmp_files() { [ -e "$2" ] && [ "$(sum <"$1")" = "$(sum <"$2")" ]; }
 checkpoint() { # INTO
-	mkdir -p "$1" && cp "$dir/order" "$1/order" || return 1
+	mkdir -p "$1" && cp "$dir/order" "$dir/connections" "$1" || return 1
 	for backend in $(cut -f 2 "$dir/order"); do
 		mkdir -p "$1/$backend" && cp "$dir/checkpoint.$backend.restore" "$1/$backend.restore" &&
 			sh "$dir/checkpoint.$backend.save" "$1/$backend" >>"$dir/log" 2>&1 || return 1
@@ -436,7 +438,7 @@ undo() {
 		exit 6
 	}
 	recover
-	put_back "$state/previous" || {
+	put_back "$state/previous" "$state/services.tsv" "$state/previous/services.tsv" || {
 		receipt failed-changed "Undone by hand, and the state of before could not be put back."
 		conclude failed-changed "undo"
 		cat "$dir/log" >&2

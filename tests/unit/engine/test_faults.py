@@ -305,3 +305,20 @@ def test_a_truncated_bundle_is_refused(lab_node: LabNode) -> None:
         result = session.exec(carry_script(), stdin=b"svcform-bundle 1 99 10 10 1\nrunner")
     assert b"cut short" in result.stdout
     assert not list(lab_node.state.glob("runs/*"))
+
+
+def test_a_disk_that_fills_up_in_the_middle_does_not_keep_the_node_from_going_back(
+    lab_node: LabNode,
+) -> None:
+    before = settings(lab_node)
+    lab_node.run(f"mkdir -p {lab_node.state}; mount -t tmpfs -o size=900k none {lab_node.state}")
+    made = plan(lab_node.node(), port())
+    fill = f"cat /dev/zero >{lab_node.state}/fill 2>/dev/null; true"
+    outcome = carry_out(lab_node.node(), with_step(made, "sh", "-c", fill))
+    assert outcome.result is Result.ROLLED_BACK
+    assert settings(lab_node) == before
+    lab_node.wait_until_idle()
+    assert carry_out(lab_node.node(), made).result is Result.ROLLED_BACK
+    assert settings(lab_node) == before
+    lab_node.run(f"rm {lab_node.state}/fill")
+    assert carry_out(lab_node.node(), plan(lab_node.node(), port())).result is Result.APPLIED
