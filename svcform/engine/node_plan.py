@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from svcform.backends.contract import Backend, RenderInput
 from svcform.backends.registry import BACKENDS
 from svcform.diagnostics import Diagnostic, Severity, errors
+from svcform.engine.connections import forget_connections
 from svcform.engine.drift import drift
 from svcform.engine.node_checks import check_node
 from svcform.engine.observe import Observation
@@ -87,7 +88,12 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
         changes=changes,
         service_changes=service_changes,
         services=tuple(after_rows),
-        program=join_programs([_program(side, observation) for side in sides]),
+        program=join_programs(
+            [
+                *(_program(side, observation) for side in sides),
+                forget_connections(service_changes, task.intent, observation.facts),
+            ]
+        ),
         checkpoints=tuple(backend.checkpoint() for backend in BACKENDS),
         diagnostics=(*diagnostics, *_forwarding_notice(task, changes)),
         drift=drift(changes, service_changes, recorded.receipt, before),

@@ -60,6 +60,34 @@ def select(endpoints: Sequence[Endpoint], uses: Uses, viewpoint: Viewpoint) -> S
     )
 
 
+class Kept(NamedTuple):
+    """With which endpoints connections may stay, as one node sees them.
+
+    ``serving`` are all that serve; readiness, termination and traffic policy don't count
+    (kube-proxy v1.36 ``conntrack/cleanup.go``).  ``draining`` are those that the node would use if
+    they were ready, and does not.
+    """
+
+    serving: tuple[Destination, ...]
+    draining: tuple[Destination, ...]
+
+
+def keep(
+    endpoints: Sequence[Endpoint], uses: Uses, viewpoint: Viewpoint, selection: Selection
+) -> Kept:
+    """What becomes of connections that are there, next to a selection for new ones."""
+    serving = _destinations([endpoint for endpoint in endpoints if endpoint.serving])
+    if serving == selection.reachable:
+        return Kept(selection.reachable, ())  # one tuple for both: there are 100,000 endpoints
+    leaving = {Destination(e.address, e.port) for e in endpoints if e.serving and not e.ready}
+    leaving.difference_update(selection.reachable)
+    if not leaving:
+        return Kept(serving, ())
+    stayed = [endpoint._replace(ready=endpoint.serving) for endpoint in endpoints]
+    used = select(stayed, uses, viewpoint).reachable
+    return Kept(serving, tuple([destination for destination in used if destination in leaving]))
+
+
 def is_steered(endpoints: Sequence[Endpoint]) -> bool:
     """Whether topology hints can make two nodes choose differently."""
     ready = [endpoint for endpoint in endpoints if endpoint.ready]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from svcform.model.endpoint import Endpoint, PortKey, ServiceEndpoints
-from svcform.model.net import Family
+from svcform.model.net import Family, Protocol
 from svcform.model.service import Service, ServicePort
 from svcform.policy import services as rules
-from svcform.policy.endpoints import Selection, Uses, Viewpoint, is_steered, select
+from svcform.policy.endpoints import Kept, Selection, Uses, Viewpoint, is_steered, keep, select
 from svcform.policy.intent import Frontend, FrontendKind, PortIntent, Route
 from svcform.policy.routes import Traits, external_routes, internal_routes, targets
+
+_NONE = Kept((), ())
 
 
 class FamilyPort(NamedTuple):
@@ -46,6 +48,9 @@ def family_ports(service: Service, endpoints: ServiceEndpoints) -> list[FamilyPo
 def port_intent(subject: FamilyPort, viewpoint: Viewpoint, traits: Traits) -> PortIntent:
     """What a node does with a port, seen from ``viewpoint``."""
     selection = select(subject.endpoints, subject.uses, viewpoint)
+    kept = _NONE
+    if subject.port.protocol is Protocol.UDP:
+        kept = keep(subject.endpoints, subject.uses, viewpoint, selection)
     return PortIntent(
         service=subject.service.key,
         port_name=subject.port.name,
@@ -55,6 +60,8 @@ def port_intent(subject: FamilyPort, viewpoint: Viewpoint, traits: Traits) -> Po
         endpoints=selection.reachable,
         internal_policy=subject.service.internal_traffic_policy,
         external_policy=rules.external_policy(subject.service),
+        serving=kept.serving,
+        draining=kept.draining,
     )
 
 

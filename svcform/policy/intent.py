@@ -117,6 +117,9 @@ class PortIntent:
 
     ``endpoints`` are all destinations that any frontend can reach, sorted and without duplicates.
     The two policies are already in the routes; they are here for people.
+    ``serving`` are the endpoints with which a UDP client may stay, whether new ones reach them or
+    not; ``draining`` are those of them that this node used and that only terminate by now.  Both
+    are empty for other protocols, whose connections end by themselves.
     """
 
     service: NamespacedName
@@ -127,6 +130,8 @@ class PortIntent:
     endpoints: tuple[Destination, ...]
     internal_policy: TrafficPolicy = TrafficPolicy.CLUSTER
     external_policy: TrafficPolicy = TrafficPolicy.CLUSTER
+    serving: tuple[Destination, ...] = ()
+    draining: tuple[Destination, ...] = ()
 
     @property
     def name(self) -> str:

@@ -19,6 +19,9 @@ from svcform.policy.intent import (
     Source,
 )
 
+#: The note on an endpoint that new UDP clients don't reach and old ones may stay with.
+DRAINING = "draining"
+
 _MASQUERADE_NOTES = {
     Masquerade.ALWAYS: "masqueraded",
     Masquerade.UNLESS_LOCAL_POD: "masqueraded unless from a local pod",
@@ -92,7 +95,7 @@ def _frontend_text(frontend: Frontend) -> str:
 
 
 def _notes(port: PortIntent) -> set[str]:
-    notes: set[str] = set()
+    notes = {f"{DRAINING} {endpoint_text(*destination)}" for destination in port.draining}
     for frontend in port.frontends:
         notes.update(_frontend_notes(frontend))
         internal = frontend.kind is FrontendKind.CLUSTER_IP

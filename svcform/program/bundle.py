@@ -59,6 +59,7 @@ def _files(request: RunRequest) -> Iterator[tuple[str, bytes]]:
     yield "runner", shell_source("runner.sh").encode()
     yield "meta", _table(request.meta.items())
     yield "reading", request.reading.encode()
+    yield "connections", shell_source("connections.sh").encode()
     yield from _checkpoint_files(request.checkpoints)
     yield from _fingerprint_files(request.program.fingerprints)
     yield from _step_files(request.program.steps)

@@ -19,6 +19,8 @@ class Phase(IntEnum):
     """The removal of what nothing refers to any more."""
     UNHOST = 50
     """Host settings that go."""
+    FORGET = 60
+    """The end of connections that the kernel would keep taking where nothing is any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
