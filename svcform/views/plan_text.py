@@ -65,9 +65,12 @@ def _caveats(plan: Plan, palette: Palette) -> str:
 
 
 def _of_any_node(diagnostic: Diagnostic, name: str) -> Diagnostic:
-    """The finding without the node's name: a thousand nodes may have the same to say."""
-    whole_word = rf"(?<![\w.-]){re.escape(name)}(?![\w-]|\.\w)"
-    return replace(diagnostic, detail=re.sub(whole_word, "the node", diagnostic.detail))
+    """The finding without the node's name: a thousand nodes may have the same to say.
+
+    Only behind "on" or "at": a table may have the same name, and the detail has commands.
+    """
+    place = rf"\b(On|on|at) {re.escape(name)}(?![\w-]|\.\w)"
+    return replace(diagnostic, detail=re.sub(place, r"\1 the node", diagnostic.detail))
 
 
 def problems_text(plan: Plan, palette: Palette) -> str:
