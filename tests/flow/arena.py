@@ -41,12 +41,13 @@ _MARKERS = (("198.18.0.1", "198.18.0.2"), ("2001:db8:ffff::1", "2001:db8:ffff::2
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A new connection to try."""
+    """A new connection to try; with a ``source_port`` one that may be known already."""
 
     source: str
     destination: str
     port: int
     protocol: Protocol = Protocol.TCP
+    source_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class Arena:
             token = next(self._tokens)
             order.append(token)
             waiting[token] = flow
-            port = 1024 + token * 7919 % _PORTS
+            port = flow.source_port or 1024 + token * 7919 % _PORTS
             packet = Packet(flow.source, flow.destination, flow.protocol, port, flow.port, token)
             self._emit(packet, from_node=flow.source in self.local)
             if len(order) % 64 == 0:
