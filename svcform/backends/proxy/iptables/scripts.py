@@ -64,13 +64,17 @@ exit 0
 """,
 }
 
-#: The tables of nftables, but for those that iptables-nft shows.
+#: The tables of nftables on the forward hook, but for those that iptables-nft shows.  Chains are
+#: listed because nft 1.0.6 reads every rule for "list tables": 18 s where there are 110,000.
 FOREIGN_TABLES = (
     _FUNCTIONS
     + r"""
 has nft ip || exit 90
 command -v nft >/dev/null 2>&1 || exit 90
-nft list tables | while read -r _ family table; do
+nft list chains | awk '
+  $1 == "table" { table = $2 " " $3 }
+  / hook forward / { print table }
+' | sort -u | while read -r family table; do
   case $family:$table in
   ip:nat | ip:filter | ip:mangle | ip:raw | ip:security) ;;
   ip6:nat | ip6:filter | ip6:mangle | ip6:raw | ip6:security) ;;
