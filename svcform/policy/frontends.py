@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from svcform.model.endpoint import Endpoint, PortKey, ServiceEndpoints
 from svcform.model.net import Family, Protocol
-from svcform.model.service import Service, ServicePort
+from svcform.model.service import Service, ServicePort, TrafficPolicy
 from svcform.policy import services as rules
 from svcform.policy.endpoints import Kept, Selection, Uses, Viewpoint, is_steered, keep, select
 from svcform.policy.intent import Frontend, FrontendKind, PortIntent, Route
@@ -51,17 +52,25 @@ def port_intent(subject: FamilyPort, viewpoint: Viewpoint, traits: Traits) -> Po
     kept = _NONE
     if subject.port.protocol is Protocol.UDP:
         kept = keep(subject.endpoints, subject.uses, viewpoint, selection)
+    frontends = _frontends(subject, selection, traits)
+    kinds = {frontend.kind for frontend in frontends}
+    internal, external = TrafficPolicy.CLUSTER, TrafficPolicy.CLUSTER
+    if FrontendKind.CLUSTER_IP in kinds:
+        internal = subject.service.internal_traffic_policy
+    if kinds - {FrontendKind.CLUSTER_IP}:
+        external = rules.external_policy(subject.service)
     return PortIntent(
         service=subject.service.key,
         port_name=subject.port.name,
         protocol=subject.port.protocol,
         family=subject.family,
-        frontends=_frontends(subject, selection, traits),
+        frontends=frontends,
         endpoints=selection.reachable,
-        internal_policy=subject.service.internal_traffic_policy,
-        external_policy=rules.external_policy(subject.service),
+        internal_policy=internal,
+        external_policy=external,
         serving=kept.serving,
         draining=kept.draining,
+        health_check_node_port=rules.health_check_node_port(subject.service),
     )
 
 
@@ -85,7 +94,7 @@ def _frontends(subject: FamilyPort, selection: Selection, traits: Traits) -> tup
     external_ips = rules.of_family(service.external_ips, family)
     virtual_ips = rules.virtual_ips(service, family)
     if not (subject.port.node_port or external_ips or virtual_ips):
-        return tuple(frontends.values())
+        return sort_frontends(frontends.values())
     external = external_routes(found, rules.external_policy(service), family, traits)
     # An address that is two things is the latter of them, as in kube-proxy's nftables maps.
     for address in external_ips:
@@ -93,7 +102,12 @@ def _frontends(subject: FamilyPort, selection: Selection, traits: Traits) -> tup
     for address in virtual_ips:
         frontends[address] = _load_balancer(address, subject, external, virtual_ips)
     node_port = _node_port(subject, external) if subject.port.node_port else ()
-    return (*frontends.values(), *node_port)
+    return sort_frontends((*frontends.values(), *node_port))
+
+
+def sort_frontends(frontends: Iterable[Frontend]) -> tuple[Frontend, ...]:
+    """In the order of PortIntent: kind, address, port."""
+    return tuple(sorted(frontends, key=lambda f: (f.kind.value, f.address or "", f.port)))
 
 
 def _frontend(
@@ -118,5 +132,5 @@ def _load_balancer(
         subject.port.protocol,
         routes,
         allowed_sources=allowed,
-        own_addresses=virtual_ips if allowed else (),
+        own_addresses=tuple(sorted(set(virtual_ips))) if allowed else (),
     )

@@ -115,8 +115,12 @@ class Frontend:
 class PortIntent:
     """One port of one Service in one family, with its frontends.
 
+    ``frontends`` are sorted by kind, address and port.  Those of one kind have equal routes, and
+    so have all that are no clusterIP.
     ``endpoints`` are all destinations that any frontend can reach, sorted and without duplicates.
-    The two policies are already in the routes; they are here for people.
+    The two policies are already in the routes; they are here for people, and say Local only where
+    the port has a frontend that follows them.
+    ``health_check_node_port`` is the Service's, 0 for none.
     ``serving`` are the endpoints with which a UDP client may stay, whether new ones reach them or
     not; ``draining`` are those of them that this node used and that only terminate by now.  Both
     are empty for other protocols, whose connections end by themselves.
@@ -132,6 +136,7 @@ class PortIntent:
     external_policy: TrafficPolicy = TrafficPolicy.CLUSTER
     serving: tuple[Destination, ...] = ()
     draining: tuple[Destination, ...] = ()
+    health_check_node_port: int = 0
 
     @property
     def name(self) -> str:

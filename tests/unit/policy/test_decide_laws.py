@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svcform.model.endpoint import Endpoint
-from svcform.model.net import Family
+from svcform.model.net import Family, Protocol
 from svcform.model.service import (
     Ingress,
     NamespacedName,
@@ -51,10 +51,21 @@ def services(draw, name):
         key=NamespacedName("default", name),
         type=draw(st.sampled_from(list(ServiceType)[:3])),
         cluster_ips=cluster_ips,
-        ports=(ServicePort(port=80, node_port=draw(st.sampled_from([0, 30080]))),),
-        external_ips=draw(st.sampled_from([(), ("198.51.100.1",)])),
-        ingress=draw(st.sampled_from([(), (Ingress(address="203.0.113.1"),)])),
-        source_ranges=draw(st.sampled_from([(), ("192.0.2.0/24",)])),
+        ports=(
+            ServicePort(
+                name=draw(st.sampled_from(["", "http"])),
+                protocol=draw(st.sampled_from(Protocol)),
+                port=80,
+                node_port=draw(st.sampled_from([0, 30080])),
+            ),
+        ),
+        external_ips=draw(st.sampled_from([(), ("203.0.113.1",), ("203.0.113.7", "2001:db8::1")])),
+        ingress=tuple(
+            Ingress(address=address)
+            for address in draw(st.sampled_from([(), ("203.0.113.9", "203.0.113.1")]))
+        ),
+        source_ranges=draw(st.sampled_from([(), ("9.0.0.0/8", "10.0.0.0/8")])),
+        health_check_node_port=draw(st.sampled_from([0, 32000])),
         internal_traffic_policy=draw(policies),
         external_traffic_policy=draw(policies),
         affinity_seconds=draw(st.sampled_from([None, 600])),

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from hypothesis import given, settings
+
+from svcform.model.net import Protocol, endpoint_text
 from svcform.plan.services import ServiceChange, ServiceRow
+from svcform.plan.services_tsv import read_rows, write_rows
 from svcform.policy.decide import decide
+from svcform.policy.frontends import sort_key
+from svcform.policy.recorded import is_own, port_intent
 from svcform.policy.table import compare, rows
 from tests.unit.policy.builders import (
     CLUSTER_IP,
@@ -18,6 +26,7 @@ from tests.unit.policy.builders import (
     service,
     workspace,
 )
+from tests.unit.policy.test_decide_laws import spaces
 
 ENDPOINTS = [endpoint("10.244.1.5", HERE), endpoint("10.244.2.7", THERE)]
 
@@ -45,6 +54,7 @@ def test_a_row_names_frontends_endpoints_and_what_else_matters():
                 "affinity 600s",
                 "externalTrafficPolicy Local, here 10.244.1.5:8080",
                 "from 192.0.2.0/24",
+                "local pods reach what policy Cluster does",
                 "masqueraded unless from a local pod",
             ),
         ),
@@ -98,3 +108,21 @@ def test_ipv6_addresses_stand_in_brackets():
         ("ClusterIP [fd00:96::a]:80",),
         ("[fd00:244:1::5]:8080",),
     )
+
+
+@settings(max_examples=200, deadline=None)
+@given(spaces())
+def test_a_row_is_all_that_there_is_to_know_of_a_port(space):
+    for decided in decide(space).values():
+        recorded = read_rows(write_rows(rows(decided)))
+        for group, own in ((decided.common, False), (decided.own, True)):
+            found = [port_intent(row) for row in recorded if is_own(row) is own]
+            assert sorted(found, key=sort_key) == [_as_told(port) for port in group.ports]
+
+
+def _as_told(port):
+    """A table doesn't tell which endpoints serve that the node neither uses nor drains."""
+    if port.protocol is not Protocol.UDP:
+        return port
+    told = {*port.endpoints, *port.draining}
+    return replace(port, serving=tuple(sorted(told, key=lambda d: endpoint_text(*d))))
