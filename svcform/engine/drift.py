@@ -13,19 +13,37 @@ from svcform.plan.snapshot import NodeObject, ObjectAddress
 _WORD = re.compile(r"[0-9A-Fa-f:.]+|[A-Za-z][\w/-]*")
 
 
+def left(receipts: Sequence[Receipt]) -> str | None:
+    """The digest of what the last apply left on the node, None where nobody can say.
+
+    A run that was rolled back left what was there.  A plan that was made before the last apply,
+    and applied after it because the two don't touch, holds the digest of neither's outcome.
+    """
+    kept = [receipt for receipt in receipts if receipt.outcome != "rolled-back"]
+    if not kept or kept[-1].outcome == "failed-changed":
+        return None
+    last, earlier = kept[-1], kept[:-1]
+    if last.outcome == "restored":
+        return last.after or None
+    merged = earlier and last.before not in {earlier[-1].after, ""}
+    if merged and last.before in {receipt.before for receipt in earlier}:
+        return None
+    return last.after
+
+
 def drift(
     changes: Sequence[Change],
     service_changes: Sequence[ServiceChange],
-    receipt: Receipt | None,
+    expected: str | None,
     before: str,
 ) -> tuple[ObjectAddress, ...]:
     """The addresses of changes that no change of a Service explains.
 
-    There are none on a node that is as its last receipt left it (``before`` is the digest of what
-    is there now).  Else a change is explained if a line that it adds or takes away holds an
-    address of a Service that changes.
+    There are none on a node that is as its last apply left it (``expected`` is what :func:`left`
+    says, ``before`` the digest of what is there now).  Else a change is explained if a line that it
+    adds or takes away holds an address of a Service that changes.
     """
-    if receipt is None or receipt.outcome != "applied" or receipt.after == before:
+    if expected is None or expected == before:
         return ()
     explained = _addresses(service_changes)
     return tuple(change.address for change in changes if not explained & _words(change))

@@ -9,7 +9,7 @@ from svcform.backends.contract import Backend, RenderInput
 from svcform.backends.registry import BACKENDS
 from svcform.diagnostics import Diagnostic, Severity, errors
 from svcform.engine.connections import forget_connections
-from svcform.engine.drift import drift
+from svcform.engine.drift import drift, left
 from svcform.engine.node_checks import check_node
 from svcform.engine.observe import Observation
 from svcform.engine.ownership import check_ownership, claims
@@ -96,7 +96,7 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
         ),
         checkpoints=tuple(backend.checkpoint() for backend in BACKENDS),
         diagnostics=(*diagnostics, *_forwarding_notice(task, changes)),
-        drift=drift(changes, service_changes, recorded.receipt, before),
+        drift=drift(changes, service_changes, left(recorded.receipts), before),
         absent=not task.intent.wanted,
         layout=recorded.layout,
         project=recorded.project_id,

@@ -31,12 +31,16 @@ _TIMEOUT = 300.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What one node is, and what svcform has there: facts, raw readings, and its memory."""
+    """What one node is, and what svcform has there: facts, raw readings, and its memory.
+
+    ``sections`` are the node's answer as it was, for a saved reading.
+    """
 
     facts: Facts
     readings: Mapping[str, Reading] = field(repr=False)
     recorded: Recorded
     binding: Binding
+    sections: Mapping[str, Section] = field(default_factory=dict, repr=False)
 
 
 def observe(
@@ -73,7 +77,11 @@ def parse_observation(data: bytes, nonce: str, binding: Binding) -> Observation:
 
     Raises ReadingFailed or ToolMissing for an answer without the facts that everything needs.
     """
-    sections = parse_reading(data, nonce)
+    return understand(parse_reading(data, nonce), binding)
+
+
+def understand(sections: Mapping[str, Section], binding: Binding) -> Observation:
+    """What the sections of a reading say; raises as :func:`parse_observation`."""
     readings = {
         probe.name: _reading(probe.name, sections.get(probe.name))
         for backend in BACKENDS
@@ -85,6 +93,7 @@ def parse_observation(data: bytes, nonce: str, binding: Binding) -> Observation:
         readings=readings,
         recorded=parse_recorded(sections),
         binding=binding,
+        sections=sections,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,13 +36,18 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockHolder:
-    """Who holds a node's lock.  A holder that is not ``alive`` left it behind."""
+    """Who holds a node's lock, or a play's.  A holder that is not ``alive`` left it behind.
+
+    ``phase`` is how far the run is that holds a node's lock: ``running``, ``awaiting`` (a guard
+    waits for its confirmation), ``restoring``, ``committing``; empty where it changed nothing yet.
+    """
 
     run: str = ""
     plan: str = ""
     who: str = ""
     source: str = ""
     since: str = ""
+    phase: str = ""
     alive: bool = False
 
     def __str__(self) -> str:
@@ -51,13 +57,22 @@ class LockHolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """All that a node remembers; a node that svcform never met has none of it."""
+    """All that a node remembers; a node that svcform never met has none of it.
+
+    ``receipts`` are its last ten, the oldest first.
+    """
 
     project_id: str = ""
     layout: int = 0
     services: tuple[ServiceRow, ...] = field(default=(), repr=False)
-    receipt: Receipt | None = None
+    receipts: tuple[Receipt, ...] = field(default=(), repr=False)
     lock: LockHolder | None = None
+    play_lock: LockHolder | None = None
+
+    @property
+    def receipt(self) -> Receipt | None:
+        """The last one."""
+        return self.receipts[-1] if self.receipts else None
 
 
 def parse_recorded(sections: Mapping[str, Section]) -> Recorded:
@@ -71,8 +86,9 @@ def parse_recorded(sections: Mapping[str, Section]) -> Recorded:
             project_id=stored.get("project", b"").decode().strip(),
             layout=int(stored.get("layout") or b"0"),
             services=read_rows(stored.get("services", b"")),
-            receipt=_receipt(stored.get("receipt", b"")),
+            receipts=_receipts(stored.get("receipts", b"")),
             lock=_lock(stored.get("lock", b"")),
+            play_lock=_lock(stored.get("play-lock", b"")),
         )
     except ValueError as error:
         raise ReadingFailed(f"The node's state folder has been damaged: {error}.") from error
@@ -89,10 +105,12 @@ def _pairs(data: bytes) -> dict[str, str]:
     return {key: value for key, found, value in lines if found}
 
 
-def _receipt(data: bytes) -> Receipt | None:
-    pairs = _pairs(data)
-    if not pairs:
-        return None
+def _receipts(data: bytes) -> tuple[Receipt, ...]:
+    parts = _RECEIPT_BEGINS.split(data)[1:]
+    return tuple(_receipt(_pairs(part)) for part in parts)
+
+
+def _receipt(pairs: Mapping[str, str]) -> Receipt:
     texts = {key: pairs.get(key, "") for key in _RECEIPT_TEXTS}
     return Receipt(number=int(pairs["number"]), layout=int(pairs.get("layout") or 0), **texts)
 
@@ -101,10 +119,12 @@ def _lock(data: bytes) -> LockHolder | None:
     pairs = _pairs(data)
     if not pairs:
         return None
-    texts = {key: pairs.get(key, "") for key in ("run", "plan", "who", "source", "since")}
+    texts = {key: pairs.get(key, "") for key in _LOCK_TEXTS}
     return LockHolder(alive="alive" in pairs, **texts)
 
 
+_RECEIPT_BEGINS = re.compile(rb"^(?=number\t)", re.MULTILINE)
+_LOCK_TEXTS = ("run", "plan", "who", "source", "since", "phase")
 _RECEIPT_TEXTS = (
     "run",
     "plan",

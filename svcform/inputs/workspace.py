@@ -57,6 +57,7 @@ class Loaded:
     ``diagnostics`` are sorted by place, and each has a resolved Location (or none at all).
     ``lock`` is the lock file after completion, None where the input is too broken to tell;
     ``lock_text`` is what has to be written to ``lock_path``, None if nothing changed.
+    ``play_nodes`` are the nodes of all plays, whatever ``--limit`` says.
     """
 
     workspace: Workspace | None
@@ -64,6 +65,7 @@ class Loaded:
     lock: LockFile | None
     lock_text: bytes | None
     lock_path: Path
+    play_nodes: tuple[Node, ...] = ()
 
 
 @dataclass(slots=True)
@@ -248,4 +250,5 @@ def _loaded(
         lock=lock[1] if lock else None,
         lock_text=lockfile.render(lock[1]) if lock and writes else None,
         lock_path=run.project.inventory_dir / lockfile.NAME,
+        play_nodes=run.project.play_nodes,
     )

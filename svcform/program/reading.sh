@@ -127,22 +127,34 @@ stored() {
 state_project() { stored project; }
 state_layout() { stored layout; }
 state_services() { stored services.tsv; }
-state_receipt() {
-	last=$(ls "$state/receipts" 2>/dev/null | tail -n 1)
-	[ -n "$last" ] || exit 90
-	printf 'number\t%s\n' "$last"
-	cat "$state/receipts/$last"
+# The oldest first, each with its number before it.
+state_receipts() {
+	set -- "$state"/receipts/[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]
+	[ -e "$1" ] || exit 90
+	awk 'FNR == 1 { n = FILENAME; sub(/.*\//, "", n); print "number\t" n } { print }' "$@"
 }
 
 # A lock is alive while its boot is, and one of the processes that it names.
 state_lock() {
 	[ -e "$state/lock" ] || exit 90
 	cat "$state/lock" || exit 90
+	phase=$state/runs/$(sed -n 's/^run	//p' "$state/lock")/phase
+	[ ! -s "$phase" ] || printf 'phase\t%s\n' "$(cat "$phase")"
 	[ "$(sed -n 's/^boot	//p' "$state/lock")" = "$(cat /proc/sys/kernel/random/boot_id)" ] || exit 0
 	sed -n 's/^process	//p' "$state/lock" | while read -r pid start; do
 		now=$(sed -n 's/.*) \([^ZX] .*\)/\1/p' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 20)
 		[ -n "$now" ] && [ "$now" = "$start" ] && printf 'alive\t1\n'
 	done
+	exit 0
+}
+
+# A play's lock is alive while its boot and its lease are; see play_lock.sh.
+state_play_lock() {
+	[ -e "$state/play.lock" ] || exit 90
+	cat "$state/play.lock" || exit 90
+	[ "$(sed -n 's/^boot	//p' "$state/play.lock")" = "$(cat /proc/sys/kernel/random/boot_id)" ] || exit 0
+	end=$(cat "$state/play.lease.$(sed -n 's/^run	//p' "$state/play.lock")" 2>/dev/null)
+	[ "$(cut -d . -f 1 /proc/uptime)" -ge "${end:-0}" ] || printf 'alive\t1\n'
 	exit 0
 }
 
@@ -161,8 +173,9 @@ facts() {
 	section state.project state_project
 	section state.layout state_layout
 	section state.services state_services
-	section state.receipt state_receipt
+	section state.receipts state_receipts
 	section state.lock state_lock
+	section state.play-lock state_play_lock
 }
 
 finish() { printf '%s done\n' "$nonce"; }

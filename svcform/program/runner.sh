@@ -155,7 +155,7 @@ commit() {
 	put "$state/layout" "$(meta layout)"
 	cp "$dir/runner" "$state/runner.new" && mv "$state/runner.new" "$state/runner"
 	if [ -d "$dir/after" ]; then
-		cp "$state/services.tsv" "$dir/after/services.tsv"
+		cp "$state/services.tsv" "$dir/meta" "$dir/after"
 		rm -rf "$state/previous"
 		[ ! -d "$state/confirmed" ] || mv "$state/confirmed" "$state/previous"
 		mv "$dir/after" "$state/confirmed"
@@ -431,7 +431,8 @@ undo() {
 	}
 	dir=$(mktemp -d "$state/runs/undo.XXXXXX") || exit 1
 	printf '%s\t%s\n' run "${dir##*/}" plan "" who "$(id -un 2>/dev/null)" source console \
-		project "$(cat "$state/project")" layout "$(cat "$state/layout")" >"$dir/meta"
+		project "$(cat "$state/project")" layout "$(cat "$state/layout")" \
+		after "$(sed -n "s/^after$tab//p" "$state/previous/meta" 2>/dev/null)" >"$dir/meta"
 	take_lock || {
 		rm -rf "$dir"
 		echo "The node is locked by $(holder "$state/lock")." >&2
