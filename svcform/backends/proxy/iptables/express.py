@@ -52,7 +52,8 @@ def express(intent: Intent, facts: Facts) -> Expressed:
         return Expressed(wanted=MappingProxyType({}))
     variant = variant_of(facts)
     addresses = resolve(intent.settings, facts, intent.connection_host)
-    shapes = [s for family in Family if _has_anything(intent, s := _shape(intent, family))]
+    every = (_shape(intent, family, variant) for family in Family)
+    shapes = [shape for shape in every if _has_anything(intent, shape)]
     require_tools(facts, (FAMILY_WORDS[shape.family] for shape in shapes), intent.node_name)
     layers: list[Layer] = []
     for shape in shapes:
@@ -76,13 +77,18 @@ class _Place:
         }
 
 
-def _shape(intent: Intent, family: Family) -> Shape:
+#: With the nft variant chains cost most to load, with legacy matches do (docs/benchmarks.md).
+_INLINE_LIMITS = {Variant.NFT: 16, Variant.LEGACY: 1}
+
+
+def _shape(intent: Intent, family: Family, variant: Variant) -> Shape:
     settings = intent.settings
     return Shape(
         family=family,
         mark=settings.masquerade_mark,
         service_cidrs=tuple(c for c in settings.service_cidrs if family_of(c) is family),
         knows_pods=any(family_of(cidr) is family for cidr in settings.pod_cidrs),
+        inline_limit=_INLINE_LIMITS[variant],
     )
 
 

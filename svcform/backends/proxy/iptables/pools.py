@@ -11,9 +11,6 @@ from svcform.lang.iptables import rule as r
 from svcform.lang.iptables.names import stable_name
 from svcform.policy.intent import Destination, Pool
 
-#: A pool of one use and of no more endpoints than this has no chain of its own.
-INLINE_LIMIT = 16
-
 #: A pool of more endpoints than this is spread in two steps.
 FLAT_LIMIT = 64
 
@@ -39,9 +36,10 @@ class Choice(NamedTuple):
     notes: tuple[r.Match, ...] = ()
 
 
-def is_inline(pool: Pool, uses: int) -> bool:
+def is_inline(pool: Pool, uses: int, shape: Shape) -> bool:
     """Whether the pool's rules stand where it is used."""
-    return uses == 1 and pool.affinity_seconds is None and len(pool.destinations) <= INLINE_LIMIT
+    small = len(pool.destinations) <= shape.inline_limit
+    return uses == 1 and small and pool.affinity_seconds is None
 
 
 def spread(heading: Heading, choices: Sequence[Choice]) -> list[str]:

@@ -72,7 +72,7 @@ def ranges_chain(port: PortIntent) -> str:
 def common_rules(port: PortIntent, shape: Shape) -> PortRules:
     """A port that is the same on all nodes of a class, but for the chains of source ranges."""
     text, protocol = port_text(port), port.protocol.value.lower()
-    pools = _Pools.of(port.frontends, text)
+    pools = _Pools.of(port.frontends, text, shape)
     nat: Chains = dict(_pool_chains(pools, protocol, text, shape))
     filtered: Chains = {}
     entries = []
@@ -120,7 +120,7 @@ def stub_entries(port: PortIntent, shape: Shape) -> list[Entry]:
 def own_rules(port: PortIntent, shape: Shape) -> PortRules:
     """What one node has behind the entries of :func:`stub_entries`, but for source ranges."""
     text, protocol = port_text(port), port.protocol.value.lower()
-    pools = _Pools.of({routes_chain(port, f): f for f in port.frontends}.values(), text)
+    pools = _Pools.of({routes_chain(port, f): f for f in port.frontends}.values(), text, shape)
     nat: Chains = dict(_pool_chains(pools, protocol, text, shape))
     filtered: Chains = {}
     for frontend in port.frontends:
@@ -163,14 +163,14 @@ class _Pools(NamedTuple):
     uses: Counter[Pool]
 
     @classmethod
-    def of(cls, frontends: Iterable[Frontend], text: str) -> _Pools:
+    def of(cls, frontends: Iterable[Frontend], text: str, shape: Shape) -> _Pools:
         uses = Counter(
             route.to
             for frontend in frontends
             for route in frontend.routes
             if isinstance(route.to, Pool)
         )
-        if len(uses) == 1 and is_inline(*next(iter(uses.items()))):
+        if len(uses) == 1 and is_inline(*next(iter(uses.items())), shape):
             return cls({}, uses)
         return cls(
             {pool: stable_name("SVCFORM-P-", text, str(i)) for i, pool in enumerate(uses)}, uses
@@ -181,7 +181,7 @@ def _pool_chains(
     pools: _Pools, protocol: str, text: str, shape: Shape
 ) -> Iterator[tuple[str, tuple[str, ...]]]:
     for pool, uses in pools.uses.items():
-        if not is_inline(pool, uses):
+        if not is_inline(pool, uses, shape):
             yield from pool_chains(pools.names[pool], pool, protocol, text, shape).items()
 
 
@@ -197,7 +197,7 @@ def _routes(
                 yield narrowed.rule(r.RETURN)
             continue
         yield from _masquerade(narrowed, route, shape)
-        if is_inline(route.to, pools.uses[route.to]):
+        if is_inline(route.to, pools.uses[route.to], shape):
             yield from spread(narrowed, choices(route.to))
         else:
             yield narrowed.rule(r.Goto(pools.names[route.to]))

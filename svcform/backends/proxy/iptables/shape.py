@@ -14,13 +14,15 @@ class Shape:
 
     ``mark`` is the bit that means "masquerade".  ``knows_pods``: the node's own pods are known,
     and the bit is set, for everybody else, before a packet comes to a Service's rules; without,
-    it is clear for everybody.
+    it is clear for everybody.  A pool that is used once and has no more than ``inline_limit``
+    endpoints has no chain of its own.
     """
 
     family: Family
     mark: int
     service_cidrs: tuple[str, ...]
     knows_pods: bool
+    inline_limit: int
 
     @property
     def set_mark(self) -> r.Target:

@@ -1,0 +1,150 @@
+"""What stands in the way of Services is found by name."""
+
+from __future__ import annotations
+
+import pytest
+
+from svcform.backends.contract import Reading, Status
+from svcform.backends.proxy.iptables import IPTABLES
+from svcform.backends.proxy.iptables.checks.foreign_tables import foreign_drops
+from svcform.diagnostics import Severity
+from svcform.errors import ReadingFailed, ToolMissing
+from svcform.model.facts import Facts
+from tests.unit.backends.proxy.iptables.workspaces import everything, intent
+
+WANTED = intent(everything())
+NAMES = ("iptables", "ip6tables", "iptables-nft", "ip6tables-nft")
+FACTS = Facts(tools=dict.fromkeys(NAMES, "iptables v1.8.9 (nf_tables)"))
+
+
+def _codes(given: dict[str, str], facts: Facts = FACTS) -> list[str]:
+    return [found.code for found in _found(given, facts)]
+
+
+def _found(given: dict[str, str], facts: Facts = FACTS):
+    readings = {
+        name: Reading(status=Status.READ, output=text.encode()) for name, text in given.items()
+    }
+    return IPTABLES.caveats(readings, facts, WANTED)
+
+
+def _listing(rules: str, policy: str = "ACCEPT") -> str:
+    return f"*filter\n:INPUT ACCEPT [0:0]\n:FORWARD {policy} [0:0]\n{rules}COMMIT\n"
+
+
+FIREWALL = """\
+table inet fw {
+	chain forward {
+		type filter hook forward priority filter; policy drop;
+		ct state established,related accept
+		iifname "eth0" accept comment "a } b {"
+	}
+
+	chain input {
+		type filter hook input priority filter; policy drop;
+	}
+}
+"""
+
+
+def test_a_clean_node_has_none():
+    assert _codes({"iptables.nft.ip": _listing(""), "iptables.legacy.ip": ""}) == []
+
+
+def test_a_foreign_table_that_drops_is_named_with_what_mends_it():
+    (found,) = _found({"iptables.nft.foreign": FIREWALL})
+    assert (found.code, found.severity) == ("SVC402", Severity.WARNING)
+    assert "nft insert rule inet fw forward ct status dnat accept" in found.detail
+
+
+def test_a_foreign_table_that_lets_translated_connections_through_is_none():
+    mended = FIREWALL.replace("ct state", "ct status dnat accept\n\t\tct state")
+    assert list(foreign_drops(mended, "here")) == []
+
+
+def test_a_chain_that_ends_in_reject_drops_as_well():
+    closing = FIREWALL.replace("policy drop", "policy accept").replace(
+        '\t\tiifname "eth0"', "\t\treject with icmpx admin-prohibited\n\t\tiifname"
+    )
+    assert len(list(foreign_drops(closing, "here"))) == 1
+
+
+def test_forward_of_the_other_variant_drops():
+    found = _found({"iptables.legacy.ip": _listing("", policy="DROP")})
+    assert [f.code for f in found] == ["SVC403"]
+    assert "iptables-legacy -w -I FORWARD" in found[0].detail
+
+
+def test_a_policy_of_drop_in_our_own_variant_is_none_since_our_jump_accepts():
+    assert _codes({"iptables.nft.ip": _listing("", policy="DROP")}) == []
+
+
+def test_a_drop_above_our_jump():
+    rules = "-A FORWARD -j DROP\n-A FORWARD -m conntrack --ctstate DNAT -j SVCFORM-FORWARD\n"
+    assert _codes({"iptables.nft.ip": _listing(rules)}) == ["SVC403"]
+
+
+@pytest.mark.parametrize(
+    "rule, seen",
+    [
+        ("-A FORWARD -j MARK --set-xmark 0x2000/0xff00", True),
+        ("-A FORWARD -m mark --mark 0x0/0x2000 -j DROP", True),
+        ("-A FORWARD -j MARK --set-xmark 0x2001/0xffffffff", True),
+        ("-A FORWARD -j MARK --set-xmark 0x4000/0x4000", False),
+        ("-A FORWARD -m mark --mark 0x1 -j DROP", False),
+        ("-A FORWARD -m connmark --mark 0x2000/0x2000 -j DROP", False),
+        ('-A FORWARD -m comment --comment "mark" -j DROP', False),
+    ],
+)
+def test_a_foreign_use_of_the_masquerade_mark(rule, seen):
+    assert ("SVC404" in _codes({"iptables.nft.ip": _listing(f"{rule}\n")})) is seen
+
+
+def test_a_table_that_iptables_cannot_read():
+    text = "# Table `filter' is incompatible, use 'nft' tool.\n"
+    (found,) = _found({"iptables.nft.ip6": text})
+    assert (found.code, found.severity) == ("SVC405", Severity.ERROR)
+    assert "nft list table ip6 filter" in found.detail
+
+
+def test_an_iptables_that_is_too_old():
+    old = Facts(tools=dict.fromkeys(NAMES, "iptables v1.8.2 (nf_tables)"))
+    assert _codes({}, old) == ["SVC401"]
+
+
+@pytest.mark.parametrize(
+    "os_release, command",
+    [({"ID": "debian"}, "apt-get install iptables"), ({"ID": "alpine"}, "apk add iptables")],
+)
+def test_a_missing_tool_is_named_with_the_command_that_installs_it(os_release, command):
+    tools = {name: text for name, text in FACTS.tools.items() if name != "ip6tables"}
+    with pytest.raises(ToolMissing, match="ip6tables") as caught:
+        IPTABLES.express(WANTED, Facts(tools=tools, os_release=os_release))
+    assert command in caught.value.remedy
+
+
+def test_a_listing_that_is_none_is_never_read_as_empty():
+    readings = {"iptables.nft.ip": Reading(status=Status.READ, output=b"Segmentation fault\n")}
+    with pytest.raises(ReadingFailed, match="Segmentation fault"):
+        IPTABLES.read(readings, FACTS)
+
+
+@pytest.mark.root
+def test_a_table_that_hides_our_rules_is_refused(kernel):
+    if kernel.variant != "nft":
+        pytest.skip("nft alone hides tables")
+    kernel.run("iptables-nft", "-N", "SVCFORM-CHECK")
+    kernel.run("nft", "add rule ip filter SVCFORM-CHECK ip daddr { 1.1.1.1, 2.2.2.2 } drop")
+    probe = next(p for p in IPTABLES.probes() if p.name == "iptables.nft.ip")
+    done = kernel.exec("sh", "-c", probe.script)
+    assert done.returncode == 92
+    assert b"nft list table ip filter" in done.stderr
+
+
+@pytest.mark.root
+def test_foreign_tables_are_listed_and_those_of_iptables_are_not(kernel):
+    kernel.run(f"iptables-{kernel.variant}", "-N", "X")
+    kernel.run("nft", "-f", "-", given=FIREWALL.encode())
+    assert [f.code for f in IPTABLES.caveats(kernel.readings(), FACTS, WANTED)] == ["SVC402"]
+    probe = next(p for p in IPTABLES.probes() if p.name == "iptables.nft.foreign")
+    assert "table ip filter" not in kernel.run("sh", "-c", probe.script)
