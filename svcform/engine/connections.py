@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from svcform.errors import ReadingFailed
 from svcform.lang import conntrack
 from svcform.model.facts import Facts
 from svcform.plan.services import ServiceChange
-from svcform.policy.connections import Keeps, OriginalDestination, keeps_after, keeps_before
-from svcform.policy.intent import Destination, Intent
+from svcform.policy.connections import (
+    Keeps,
+    OriginalDestination,
+    keeps_after,
+    keeps_before,
+    of_udp,
+)
+from svcform.policy.intent import Destination, Intent, PortGroup
 from svcform.program.program import Phase, Program, Step
 from svcform.program.reading import shell_source
 
@@ -23,11 +30,17 @@ def forget_connections(changes: Sequence[ServiceChange], intent: Intent, facts: 
     """
     if "conntrack" not in facts.tools:
         return Program()
+    groups = (intent.common, intent.own) if intent.wanted else ()
     try:
-        after, before = keeps_after(changes, intent), keeps_before(changes)
+        return _program(of_udp(changes), groups)
     except ValueError as error:
         raise ReadingFailed(f"The node's state folder has been damaged: {error}.") from error
-    return Program(steps=_steps(after), undo=_steps(before))
+
+
+# Nodes of a class change alike: to compare 10,000 rows costs less than to write their table again.
+@lru_cache(maxsize=16)
+def _program(changes: tuple[ServiceChange, ...], groups: tuple[PortGroup, ...]) -> Program:
+    return Program(steps=_steps(keeps_after(changes, groups)), undo=_steps(keeps_before(changes)))
 
 
 def _steps(keeps: Keeps) -> tuple[Step, ...]:
@@ -37,7 +50,7 @@ def _steps(keeps: Keeps) -> tuple[Step, ...]:
         Step(
             backend="conntrack",
             phase=Phase.FORGET,
-            summary=f"conntrack: UDP connections of {len(keeps)} frontends to endpoints that went",
+            summary=f"conntrack: UDP connections to endpoints that went, frontends: {len(keeps)}",
             command=("sh", "-c", shell_source("connections.sh")),
             stdin=conntrack.write(_table(keeps)),
         ),

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
 from svcform.model.net import Family, Protocol
 from svcform.plan.services import ServiceChange, ServiceRow
-from svcform.policy.intent import Destination, Intent, PortGroup
+from svcform.policy.intent import Destination, PortGroup
 from svcform.policy.table import DRAINING
 
 _UDP = Protocol.UDP.value
@@ -36,15 +36,24 @@ class OriginalDestination(NamedTuple):
 Keeps = Mapping[OriginalDestination, tuple[Destination, ...]]
 
 
-def keeps_after(changes: Sequence[ServiceChange], intent: Intent) -> Keeps:
-    """What the node keeps when the changes are made: only what they concern, empty if nothing.
+def of_udp(changes: Iterable[ServiceChange]) -> tuple[ServiceChange, ...]:
+    """The changes that can concern UDP connections."""
+    return tuple(c for c in changes if any(row and row.protocol == _UDP for row in c))
+
+
+def keeps_after(changes: Iterable[ServiceChange], groups: Iterable[PortGroup]) -> Keeps:
+    """What a node keeps when the changes are made: only what they concern, empty if nothing.
+
+    ``groups`` hold all Service ports that the node is to have.
 
     Raises ValueError for rows that ``policy.table`` never wrote.
     """
     changed = {place for change in changes for row in change for place in _places(row)}
     if not changed:
         return {}
-    now = dict(_serving(intent.common)) | _serving(intent.own) if intent.wanted else {}
+    now: dict[OriginalDestination, tuple[Destination, ...]] = {}
+    for group in groups:
+        now |= _serving(group)
     keeps = {place: now.get(place, ()) for place in changed}
     # A node port counts on any address: those of other Services have to be told from it.
     ports = {(place.family, place.port) for place in changed if place.address is None}
@@ -54,7 +63,7 @@ def keeps_after(changes: Sequence[ServiceChange], intent: Intent) -> Keeps:
     return _in_order(keeps)
 
 
-def keeps_before(changes: Sequence[ServiceChange]) -> Keeps:
+def keeps_before(changes: Collection[ServiceChange]) -> Keeps:
     """The same for the way back: what the node kept before, as far as its table tells.
 
     Raises ValueError for rows that ``policy.table`` never wrote.
@@ -101,6 +110,7 @@ def _endpoint_texts(row: ServiceRow) -> Iterable[str]:
     yield from (note for note in row.notes if note.startswith(f"{DRAINING} "))
 
 
+@lru_cache(maxsize=262144)
 def _parsed(text: str) -> tuple[str, int]:
     """Address (or nothing) and port of ``ClusterIP 10.96.0.10:53`` or ``NodePort :30053``."""
     found = _PLACE.fullmatch(text)

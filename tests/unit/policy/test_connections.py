@@ -11,9 +11,9 @@ from svcform.model.endpoint import Endpoint
 from svcform.model.net import Family, Protocol
 from svcform.model.service import Service, ServicePort
 from svcform.plan.services import ServiceChange, ServiceRow
-from svcform.policy import table
-from svcform.policy.connections import OriginalDestination, keeps_after, keeps_before
-from svcform.policy.intent import Destination
+from svcform.policy import connections, table
+from svcform.policy.connections import Keeps, OriginalDestination, keeps_before
+from svcform.policy.intent import Destination, Intent
 from tests.unit.policy.builders import (
     HERE,
     LOAD_BALANCER,
@@ -46,6 +46,11 @@ def changes(
     before: Sequence[ServiceRow], subject: Service, *endpoints: Endpoint
 ) -> tuple[ServiceChange, ...]:
     return table.compare(before, rows(subject, *endpoints))
+
+
+def keeps_after(made: Sequence[ServiceChange], decided: Intent) -> Keeps:
+    """What is kept of all that the node is to have."""
+    return connections.keeps_after(made, (decided.common, decided.own))
 
 
 def at(*addresses: str) -> tuple[Destination, ...]:
@@ -83,8 +88,8 @@ def test_a_frontend_that_nobody_has_any_more_keeps_nothing():
 
 def test_an_emptied_node_keeps_nothing():
     before = rows(DNS, endpoint("10.0.0.1"))
-    gone = replace(intent(DNS, [endpoint("10.0.0.1")]), wanted=False)
-    assert keeps_after(table.compare(before, ()), gone) == dict.fromkeys(PLACES, ())
+    made = table.compare(before, ())
+    assert connections.keeps_after(made, ()) == dict.fromkeys(PLACES, ())
 
 
 def test_services_that_stay_and_other_protocols_are_not_concerned():
