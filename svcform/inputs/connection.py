@@ -36,6 +36,12 @@ _METHODS = {
 }
 
 
+_ANSIBLE_BOOLEANS: Mapping[str | float, bool] = {
+    **dict.fromkeys(("y", "t", "1", 1), True),
+    **dict.fromkeys(("n", "f", "0", 0), False),
+}
+
+
 def _text(value: object) -> str:
     if isinstance(value, str) and value:
         return value
@@ -47,6 +53,14 @@ def _name(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return _text(value)
+
+
+def _boolean(value: object) -> bool:
+    # ansible-core 2.19, module_utils/parsing/convert_bool.py: these, too, are booleans.
+    word = value.strip().lower() if isinstance(value, str) else value
+    if isinstance(word, str | int | float) and word in _ANSIBLE_BOOLEANS:
+        return _ANSIBLE_BOOLEANS[word]
+    return read.boolean(word)
 
 
 def _kind(value: object) -> str:
@@ -71,7 +85,7 @@ _FIELDS: Mapping[str, tuple[tuple[str, ...], Reader]] = {
     "private_key_file": (("ansible_private_key_file", "ansible_ssh_private_key_file"), _text),
     "ssh_common_args": (("ansible_ssh_common_args",), _text),
     "timeout": (("ansible_timeout", "ansible_ssh_timeout"), read.integer(1, 86_400)),
-    "become": (("ansible_become",), read.boolean),
+    "become": (("ansible_become",), _boolean),
     "become_user": (("ansible_become_user", "ansible_sudo_user"), _name),
     "become_method": (("ansible_become_method",), _method),
     "become_password": (
@@ -177,7 +191,7 @@ def _check_host_keys(values: Values, problems: SettingsReader) -> None:
         if value is None:
             continue
         try:
-            checked = read.boolean(value.value)
+            checked = _boolean(value.value)
         except BadValue:
             checked = False
         if not checked:

@@ -38,6 +38,19 @@ def test_without_a_word_a_node_is_reached_by_its_name(tmp_path: Path):
     assert (connection.become, connection.timeout) == (False, 10)
 
 
+@pytest.mark.parametrize(
+    ("written", "become"),
+    [("1", True), ("'1'", True), ("1.0", True), ("'Yes '", True), ("t", True), ("'Y'", True)]
+    + [("0", False), ("'f'", False), ("n", False), ("'off'", False)],
+)
+def test_become_takes_every_boolean_that_ansible_takes(tmp_path: Path, written, become):
+    assert node(hosted(tmp_path, f"ansible_become: {written}")).connection.become is become
+
+
+def test_a_number_that_is_no_boolean_is_told(tmp_path: Path):
+    assert "`true` or `false`" in details(hosted(tmp_path, "ansible_become: 2"))
+
+
 def test_all_honoured_variables_are_typed(tmp_path: Path):
     connection = node(
         hosted(
