@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,9 @@ from svcform.inputs.settings import (
 from svcform.inputs.variables import Variables, merge
 from svcform.inputs.vault import VaultSecret
 from svcform.model.node import Node
+
+
+_NAME = re.compile(r"[^/\s]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +112,7 @@ class NodeReader:
 
     def read(self, name: str, plays: Sequence[ChosenPlay]) -> tuple[Node, dict[str, Setting]]:
         """The node of a host in its plays, and the settings that were written for it."""
+        self._check_name(name)
         values = self.values_of(name, plays)
         trusted = frozenset(layer for play in plays for layer in play.layers) | {*self.extra}
         found = self.settings.read(values, trusted)
@@ -128,6 +133,18 @@ class NodeReader:
             origin=host.origin if host else Origin(""),
         )
         return node, found
+
+    def _check_name(self, name: str) -> None:
+        if name not in {".", ".."} and _NAME.fullmatch(name) and name.isprintable():
+            return
+        host = self.groups.hosts.get(name)
+        detail = (
+            f"{name!r} can't be a node's name: it becomes the name of a folder and a word in a "
+            "line, so it may have no `/`, no space and no control character, and not be `.` or "
+            "`..`. Rename the host, and put its address into `ansible_host`."
+        )
+        where = host.document.location(*host.path, key=True) if host else Location("")
+        self.settings.report("SVC115", "A node can't have this name", detail, where)
 
     def _check_names(self, values: Values) -> None:
         for layer in set(values.winners.values()) - self._checked:

@@ -33,6 +33,22 @@ def test_a_port_is_taken_off():
     assert expand("2001:db8::1") == (["2001:db8::1"], None)
 
 
+@pytest.mark.parametrize(
+    "name", ["../../etc/x", "a/b", "..", ".", "a b", "a\\nb", "a\\x1bM", "a\\u202eb"]
+)
+def test_a_node_has_no_name_that_leaves_its_folder_or_its_line(tmp_path: Path, name):
+    inventory = f'all:\n  hosts:\n    edge-1:\n    "{name}":\n'
+    write(tmp_path, inventory=inventory, playbook="- hosts: all\n")
+
+    assert findings(tmp_path) == ["inventory.yml:4:5 SVC115 error"]
+
+
+def test_a_host_that_no_play_chooses_may_have_any_name(tmp_path: Path):
+    write(tmp_path, inventory="all: {hosts: {edge-1: , a/b: }}\n", playbook="- hosts: edge-1\n")
+
+    assert findings(tmp_path) == []
+
+
 @pytest.mark.parametrize("pattern", ["w[1:", "w[1]", "w[01:100]", "w[c:a]", "w[1:]", "w[1:9:0]"])
 def test_a_bad_range_is_told(pattern):
     with pytest.raises(BadRange):
