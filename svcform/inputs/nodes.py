@@ -27,7 +27,6 @@ from svcform.inputs.variables import Variables, merge
 from svcform.inputs.vault import VaultSecret
 from svcform.model.node import Node
 
-
 _NAME = re.compile(r"[^/\s]+")
 
 

@@ -40,8 +40,10 @@ def test_without_a_word_a_node_is_reached_by_its_name(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("written", "become"),
-    [("1", True), ("'1'", True), ("1.0", True), ("'Yes '", True), ("t", True), ("'Y'", True)]
-    + [("0", False), ("'f'", False), ("n", False), ("'off'", False)],
+    [
+        *[("1", True), ("'1'", True), ("1.0", True), ("'Yes '", True), ("t", True)],
+        *[("0", False), ("'f'", False), ("n", False), ("'off'", False)],
+    ],
 )
 def test_become_takes_every_boolean_that_ansible_takes(tmp_path: Path, written, become):
     assert node(hosted(tmp_path, f"ansible_become: {written}")).connection.become is become
