@@ -9,7 +9,6 @@ frontend that no Service has any more.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -21,7 +20,7 @@ from svcform.policy.intent import Destination, PortGroup
 from svcform.policy.table import DRAINING
 
 _UDP = Protocol.UDP.value
-_PLACE = re.compile(r"\S+ \[?([0-9A-Fa-f:.]*?)\]?:([0-9]{1,5})")
+_PLACE = re.compile(r"\S+ \[?([0-9a-f:.]*?)\]?:([0-9]{1,5})")
 
 
 class OriginalDestination(NamedTuple):
@@ -116,4 +115,4 @@ def _parsed(text: str) -> tuple[str, int]:
     found = _PLACE.fullmatch(text)
     if not found:
         raise ValueError(f"{text!r} has no address and port")
-    return found[1] and str(ipaddress.ip_address(found[1])), int(found[2])
+    return found[1], int(found[2])
