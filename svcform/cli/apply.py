@@ -65,7 +65,8 @@ def _apply_file(arguments: Namespace, out: Console) -> int:
         digest=planfile.digest(plan),
         nodes=nodes,
         opener=opener(inputs.inventory_dir),
-        diagnostics=(),
+        plays=tuple(entry.play for entry in inputs.plays),
+        play_nodes=by_name(inputs.play_nodes),
     )
     return _refused(proposal, out) or carry_out(arguments, out, proposal)
 

@@ -12,10 +12,12 @@ from svcform.cli.init import add as add_init
 from svcform.cli.inventory import add as add_inventory
 from svcform.cli.lab import add as add_lab
 from svcform.cli.lock import add as add_lock
+from svcform.cli.observe import add as add_observe
 from svcform.cli.parser import Subparsers
 from svcform.cli.plan import add as add_plan
 from svcform.cli.render import add as add_render
 from svcform.cli.show import add as add_show
+from svcform.cli.status import add as add_status
 from svcform.cli.trust import add as add_trust
 from svcform.cli.validate import add as add_validate
 
@@ -26,8 +28,10 @@ COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
     add_plan,
     add_apply,
     add_show,
+    add_status,
     add_get,
     add_destroy,
+    add_observe,
     add_render,
     add_inventory,
     add_trust,

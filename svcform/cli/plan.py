@@ -19,6 +19,11 @@ def add(subparsers: flags.Subparsers) -> None:
     parser.add_argument(
         "--out", "-out", type=Path, metavar="FILE", help="write the plan, for `apply FILE`"
     )
+    parser.add_argument(
+        "--from", dest="from_reading", type=Path, metavar="FILE",
+        help="plan from a reading that `observe --out` wrote; asks no node",
+    )  # fmt: skip
+    parser.add_argument("--destroy", action="store_true", help="plan what `destroy` would do")
     flags.add_proposal(parser)
     flags.add_project(parser)
     flags.add_reading(parser)
@@ -30,7 +35,7 @@ def add(subparsers: flags.Subparsers) -> None:
 def run(arguments: Namespace) -> int:
     """Plan, show, and write the plan file where one is wanted."""
     out = console(arguments)
-    proposal = make_plan(arguments, out)
+    proposal = make_plan(arguments, out, destroy=arguments.destroy)
     code = of_plan(proposal.plan, detailed=arguments.detailed_exitcode)
     show_plan(proposal, out, rules=arguments.rules, exit_code=int(code))
     if arguments.out is not None:

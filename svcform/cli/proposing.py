@@ -3,54 +3,94 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from svcform.cli.console import Console
+from svcform.cli.files import read
 from svcform.cli.opening import opener
 from svcform.cli.reading import by_name, complete_lock, load_project, workspace_of
 from svcform.diagnostics import Diagnostic
-from svcform.engine.observe import Opener, observe
+from svcform.engine import reading_file
+from svcform.engine.observe import Observation, Opener, observe
 from svcform.engine.propose import ProposeOptions, propose
-from svcform.model.node import Node
+from svcform.errors import NodeError, UsageError
+from svcform.model.node import Node, Play
 from svcform.plan.plan import Plan
 from svcform.plan.planfile import digest
 from svcform.policy.decide import decide
 from svcform.views.plan_json import plan_json
 from svcform.views.plan_text import plan_text
 from svcform.views.progress import NodeProgress
+from svcform.views.text import clean, shorten
+
+#: What a look at the nodes may show, which is everything.
+LOOK_ONLY = ProposeOptions(allow_deletions=True, allow_renumber=True, allow_unreachable=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A fresh plan, and what is needed to carry it out."""
+    """A plan, and what is needed to carry it out.
+
+    ``observations`` are what a fresh plan was made from; ``plays`` and ``play_nodes`` are the
+    project's, whatever ``--limit`` says.
+    """
 
     plan: Plan
     digest: str
     nodes: Mapping[str, Node]
     opener: Opener
-    diagnostics: tuple[Diagnostic, ...]
+    plays: tuple[Play, ...]
+    play_nodes: Mapping[str, Node]
+    diagnostics: tuple[Diagnostic, ...] = ()
+    observations: Mapping[str, Observation | NodeError] = field(default_factory=dict, repr=False)
 
 
-def make_plan(arguments: Namespace, out: Console, *, destroy: bool = False) -> Proposal:
+def make_plan(
+    arguments: Namespace, out: Console, *, destroy: bool = False, look_only: bool = False
+) -> Proposal:
     """Plan all nodes that the command line leaves; completes the lock file.
 
+    With ``look_only`` the lock file is left as it is, and guards are not asked.
     Raises InputError where the input has errors; a node's trouble is in the plan.
     """
     loaded = load_project(arguments)
     workspace = workspace_of(loaded, out)
-    complete_lock(loaded, out)
+    if not look_only:
+        complete_lock(loaded, out)
     open_node = opener(loaded.lock_path.parent)
-    with NodeProgress(out.stderr, "Reading", len(workspace.nodes)) as progress:
-        observations = observe(workspace.nodes, open_node, forks=arguments.forks, progress=progress)
-    plan = propose(workspace, decide(workspace), observations, options(arguments, destroy=destroy))
+    observations = _observations(arguments, out, workspace.nodes, open_node)
+    wishes = LOOK_ONLY if look_only else options(arguments, destroy=destroy)
+    plan = propose(workspace, decide(workspace), observations, wishes)
     return Proposal(
         plan=plan,
         digest=digest(plan),
         nodes=by_name(workspace.nodes),
         opener=open_node,
+        plays=workspace.plays,
+        play_nodes=by_name(loaded.play_nodes),
         diagnostics=loaded.diagnostics,
+        observations=observations,
     )
+
+
+def _observations(
+    arguments: Namespace, out: Console, nodes: Sequence[Node], open_node: Opener
+) -> Mapping[str, Observation | NodeError]:
+    """What the nodes answer now, or answered when the reading of ``--from`` was saved."""
+    file = getattr(arguments, "from_reading", None)
+    if file is None:
+        with NodeProgress(out.stderr, "Reading", len(nodes)) as progress:
+            return observe(nodes, open_node, forks=arguments.forks, progress=progress)
+    saved = reading_file.read(read(file))
+    missing = [node.name for node in nodes if node.name not in saved.nodes]
+    if missing:
+        raise UsageError(
+            f"{file} has no reading of {shorten(missing)}: observe again, or leave nodes out with "
+            "--limit."
+        )
+    out.say(f"Planning from the reading of {clean(saved.when)}; no node is asked.")
+    return {node.name: saved.nodes[node.name] for node in nodes}
 
 
 def options(arguments: Namespace, *, destroy: bool) -> ProposeOptions:

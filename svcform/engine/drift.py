@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from svcform.engine.recorded import Receipt
 from svcform.plan.diff import Change
+from svcform.plan.receipt import Receipt
 from svcform.plan.services import ServiceChange
 from svcform.plan.snapshot import NodeObject, ObjectAddress
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from enum import IntEnum
 
 from svcform.engine.outcome import Outcome, Result
+from svcform.plan.node_status import IN_STEP, NodeStatus
 from svcform.plan.plan import Plan
 
 
@@ -38,6 +39,14 @@ def of_plan(plan: Plan, *, detailed: bool = False) -> ExitCode:
     if detailed and not plan.is_empty:
         return ExitCode.CHANGES
     return ExitCode.OK
+
+
+def of_status(plan: Plan, nodes: Iterable[NodeStatus]) -> ExitCode:
+    """The exit code of ``status``: as ``plan --detailed-exitcode``; 2 while an apply runs, too."""
+    code = of_plan(plan, detailed=True)
+    if code is ExitCode.OK and any(node.words != IN_STEP for node in nodes):
+        return ExitCode.CHANGES
+    return code
 
 
 _BY_RESULT = (
