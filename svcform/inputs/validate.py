@@ -5,17 +5,19 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import jsonschema
 import jsonschema_rs
-from jsonschema.exceptions import ValidationError
 
 from svcform.diagnostics import Diagnostic, Origin, Severity
 from svcform.inputs.locate import KEY
 from svcform.inputs.manifests import RawObject
 from svcform.inputs.schema_files import schema
 from svcform.inputs.yaml_read import read_again
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 Validation = Literal["strict", "warn", "ignore"]
 Path = tuple[str | int, ...]
@@ -27,7 +29,9 @@ def _fast(name: str) -> Callable[[Any], bool]:
 
 
 @lru_cache(maxsize=32)
-def _thorough(name: str) -> jsonschema.Draft202012Validator:
+def _thorough(name: str) -> Draft202012Validator:
+    import jsonschema  # noqa: PLC0415 - takes 50 ms, and most runs have nothing to explain
+
     return jsonschema.Draft202012Validator(schema(name))
 
 

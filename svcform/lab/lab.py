@@ -17,8 +17,7 @@ from typing import Any
 
 from svcform.errors import LabError
 from svcform.lab.inventory import write_inventory, write_known_hosts
-from svcform.lab.spec import LabSpec, to_json
-from svcform.lab.supervisor import CLIENT_KEY, STATE
+from svcform.lab.spec import CLIENT_KEY, STATE, LabSpec, to_json
 
 _FILES = (
     STATE,

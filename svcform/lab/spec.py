@@ -8,6 +8,10 @@ from typing import Any, NamedTuple
 
 from svcform.lab import addresses
 
+#: Files in a lab's folder: what runs, and the key that logs in.
+STATE = "lab.json"
+CLIENT_KEY = "id_ed25519"
+
 
 class Listen(NamedTuple):
     """A port on which an endpoint answers."""

@@ -22,10 +22,7 @@ from typing import Any
 from svcform.errors import LabError
 from svcform.lab import addresses, answer, kernel, machine, network, relay, sshd
 from svcform.lab.kernel import Mount, Namespace
-from svcform.lab.spec import LabSpec, NodeSpec, from_json, with_addresses
-
-STATE = "lab.json"
-CLIENT_KEY = "id_ed25519"
+from svcform.lab.spec import CLIENT_KEY, STATE, LabSpec, NodeSpec, from_json, with_addresses
 
 
 @dataclass(slots=True)

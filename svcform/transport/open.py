@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from svcform.errors import Unreachable
 from svcform.model.node import Node
-from svcform.transport import local, ssh
+from svcform.transport import local
 from svcform.transport.contract import Session
 from svcform.transport.options import SshOptions
 
@@ -24,6 +24,8 @@ class Opener:
         """
         match node.connection.kind:
             case "ssh" | "paramiko" | "paramiko_ssh" | "smart":
+                from svcform.transport import ssh  # noqa: PLC0415 - paramiko takes 120 ms
+
                 return ssh.open_session(node.connection, replace(self.options, node=node.name))
             case "local" | "svcform_lab":
                 return local.open_session(node.connection)

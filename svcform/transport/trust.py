@@ -13,7 +13,6 @@ from svcform.model.node import Connection
 from svcform.transport import known_hosts
 from svcform.transport.known_hosts import HostKey
 from svcform.transport.options import SshOptions
-from svcform.transport.ssh.scan import scan_keys
 from svcform.transport.target import resolve
 
 
@@ -48,6 +47,8 @@ def scan(connection: Connection, options: SshOptions) -> Scan:
 
     Raises ``Unreachable``, and ``HostKeyMismatch`` or ``AuthenticationFailed`` of a jump host.
     """
+    from svcform.transport.ssh.scan import scan_keys  # noqa: PLC0415 - paramiko takes 120 ms
+
     target = resolve(connection, options)
     host, port = target.key_host
     pins = () if options.pinned_known_hosts is None else (options.pinned_known_hosts,)
