@@ -28,6 +28,11 @@ class Heading(NamedTuple):
             target, self.matches + matches, self.protocol, source, self.destination
         ).write()
 
+    def write(self) -> str:
+        """What the texts of all rules under this heading begin with."""
+        before, _, _ = self.rule(r.ACCEPT).rpartition(r.ACCEPT.write())
+        return before
+
 
 class Choice(NamedTuple):
     """A destination, and what is noted (and matches always) when it is chosen."""
@@ -44,11 +49,13 @@ def is_inline(pool: Pool, uses: int, shape: Shape) -> bool:
 
 def spread(heading: Heading, choices: Sequence[Choice]) -> list[str]:
     """The rules that send a packet to each destination with the same probability."""
-    count = len(choices)
+    # There are 100,000 of these rules, so that what they share is written once.
+    count, before = len(choices), heading.write()
     rules = []
     for position, (destination, notes) in enumerate(choices):
         chance = (r.one_of(count - position),) if position < count - 1 else ()
-        rules.append(heading.rule(r.Dnat(*destination), *chance, *notes))
+        matches = "".join([f"{match.write(heading.protocol)} " for match in (*chance, *notes)])
+        rules.append(f"{before}{matches}{r.Dnat(*destination).write()}")
     return rules
 
 
