@@ -16,6 +16,7 @@ failing is one of these::
     │   ├── ToolMissing       a tool of a backend is not on the node
     │   ├── ReadingFailed     a probe ran and failed, or its output can't be understood
     │   ├── OwnershipRefused  the node belongs to another project, or to a newer svcform
+    │   ├── TargetImpossible  a Service that is not targeted can't be kept as it is
     │   ├── StalePlan         the node moved since the plan was made
     │   ├── LockHeld          somebody else is applying
     │   ├── Interrupted       Ctrl-C came before the node's turn
@@ -105,6 +106,12 @@ class OwnershipRefused(NodeError):
     """The node belongs to another project, or was written by a newer svcform."""
 
     reason = "ownership"
+
+
+class TargetImpossible(NodeError):
+    """A Service that is not targeted can't be kept as it is."""
+
+    reason = "input"
 
 
 class StalePlan(NodeError):

@@ -9,7 +9,7 @@ from svcform.diagnostics import Diagnostic
 from svcform.engine.node_plan import Task, node_problem, plan_node
 from svcform.engine.observe import Observation
 from svcform.engine.shared import Shared
-from svcform.engine.target import Narrower, Targets, service_name
+from svcform.engine.target import Targets
 from svcform.errors import NodeError
 from svcform.model.node import Node
 from svcform.model.workspace import Workspace
@@ -17,6 +17,7 @@ from svcform.plan.batches import batches
 from svcform.plan.guard import guard_deletions, guard_renumbering, guard_unreadable
 from svcform.plan.plan import NodePlan, Plan
 from svcform.policy.intent import Intent
+from svcform.policy.narrow import Narrower
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class ProposeOptions:
     """What the command line allows and narrows.
 
     ``targets`` and ``exclude`` are patterns of Services: ``namespace/name`` with globs, or
-    ``label=value``; what is not targeted is neither changed nor deleted.  With ``destroy`` every
+    ``label=value``; what is not targeted stays on each node as it is there.  With ``destroy`` every
     node is emptied, or loses the targeted Services.
     """
 
@@ -78,7 +79,9 @@ class _Proposal:
             include=options.targets, exclude=options.exclude, services=workspace.services
         )
         targets.check({*map(str, workspace.services), *_recorded_names(observations)})
-        self._narrower = Narrower(targets, destroy=options.destroy)
+        self._narrower = None
+        if not targets.is_everything:
+            self._narrower = Narrower(targets.has, destroy=options.destroy)
         self._workspace = workspace
         self._options = options
         self._shared = Shared()
@@ -86,10 +89,11 @@ class _Proposal:
     def node(self, node: Node, intent: Intent, observation: Observation | NodeError) -> NodePlan:
         if isinstance(observation, NodeError):
             return node_problem(node, observation)
-        if node.absent:
+        if node.absent or (self._options.destroy and not self._narrower):
             intent = replace(intent, wanted=False)
         try:
-            intent = self._narrower.narrow(intent, observation.recorded.services)
+            if self._narrower:
+                intent = self._narrower.narrow(intent, observation.recorded.services)
         except NodeError as error:
             return node_problem(node, error)
         task = Task(
@@ -104,7 +108,7 @@ class _Proposal:
 
 def _recorded_names(observations: Mapping[str, Observation | NodeError]) -> set[str]:
     return {
-        service_name(row)
+        row.service
         for seen in observations.values()
         if isinstance(seen, Observation)
         for row in seen.recorded.services

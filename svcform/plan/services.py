@@ -29,6 +29,11 @@ class ServiceRow(NamedTuple):
         """What tells two rows of one node apart."""
         return (self.name, self.protocol, self.family)
 
+    @property
+    def service(self) -> str:
+        """``namespace/name`` of the Service."""
+        return self.name.partition(":")[0]
+
 
 class ServiceChange(NamedTuple):
     """What becomes of one row; None means that it isn't there."""

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from svcform.model.net import Family, family_of
 from svcform.model.node import Node
+from svcform.model.settings import Settings
 from svcform.policy.endpoints import Viewpoint, select, usable
 from svcform.policy.frontends import FamilyPort
 
@@ -77,6 +78,23 @@ def unplaced_here(node: Node, placed: Placed) -> set[str]:
         for cidr in (*node.settings.pod_cidrs, *node.settings.node_ip, node.connection.host):
             found.update(_inside(addresses, cidr))
     return found
+
+
+def may_be_here(addresses: Iterable[str], settings: Settings, host: str) -> set[str]:
+    """Those endpoints of which nobody knows the node that can be on this one.
+
+    ``host`` is how the node is reached, a name or an address.
+    """
+    own = {*settings.node_ip, host}
+    pods = [ipaddress.ip_network(cidr) for cidr in settings.pod_cidrs]
+    families = set(map(family_of, settings.pod_cidrs))
+    return {
+        address
+        for address in addresses
+        if address in own
+        or family_of(address) not in families
+        or any(ipaddress.ip_address(address) in network for network in pods)
+    }
 
 
 def merge(placed: Placed, here: set[str]) -> tuple[str, ...]:

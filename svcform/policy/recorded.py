@@ -38,6 +38,14 @@ def is_own(row: ServiceRow) -> bool:
     )
 
 
+def forget_local_pods(row: ServiceRow) -> ServiceRow:
+    """The row as it is on a node without ``pod_cidrs`` of the family."""
+    known = {table.PODS_REACH_ALL, table.MASQUERADE_NOTES[Masquerade.UNLESS_LOCAL_POD]}
+    if known.isdisjoint(row.notes):
+        return row
+    return row._replace(notes=tuple(note for note in row.notes if note not in known))
+
+
 def port_intent(row: ServiceRow) -> PortIntent:
     """The Service port of a row.
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import sys
+
 import pytest
 
 from svcform.cli.main import main
+from svcform.lab import lab, spec
 
 
 @pytest.fixture(autouse=True)
@@ -29,3 +33,15 @@ def svcform(capsys):
         return code, out, err
 
     return run
+
+
+@pytest.fixture
+def node(tmp_path, monkeypatch, svcform):
+    """The project that ``init`` makes, and a lab node that needs no SSH for it; needs root."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(p for p in sys.path if p))
+    svcform("init", "--port", "8080")
+    built = lab.up(spec.embedded(tmp_path / ".lab"))
+    (tmp_path / "inventory.yml").write_text(built.inventory().read_text())
+    yield built
+    lab.down(tmp_path / ".lab")

@@ -10,20 +10,9 @@ import sys
 
 import pytest
 
-from svcform.lab import lab, spec
+from svcform.lab import lab
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture
-def node(tmp_path, monkeypatch, svcform):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(p for p in sys.path if p))
-    svcform("init", "--port", "8080")
-    built = lab.up(spec.embedded(tmp_path / ".lab"))
-    (tmp_path / "inventory.yml").write_text(built.inventory().read_text())
-    yield built
-    lab.down(tmp_path / ".lab")
 
 
 def rules(node):

@@ -46,7 +46,12 @@ policies = st.sampled_from(TrafficPolicy)
 
 @st.composite
 def services(draw, name):
-    cluster_ips = draw(st.sampled_from([("10.96.0.1",), ("10.96.0.1", "fd00:96::1")]))
+    n = ord(name) - ord("a")  # no two Services have an address or a node port in common
+    cluster_ips = draw(st.sampled_from([(f"10.96.0.{n}",), (f"10.96.0.{n}", f"fd00:96::{n}")]))
+    external = draw(
+        st.sampled_from([(), (f"203.0.113.{n}",), (f"203.0.113.2{n}", f"2001:db8::{n}")])
+    )
+    ingress = draw(st.sampled_from([(), (f"203.0.113.2{n}", f"203.0.113.1{n}")]))
     return Service(
         key=NamespacedName("default", name),
         type=draw(st.sampled_from(list(ServiceType)[:3])),
@@ -56,16 +61,13 @@ def services(draw, name):
                 name=draw(st.sampled_from(["", "http"])),
                 protocol=draw(st.sampled_from(Protocol)),
                 port=80,
-                node_port=draw(st.sampled_from([0, 30080])),
+                node_port=draw(st.sampled_from([0, 30080 + n])),
             ),
         ),
-        external_ips=draw(st.sampled_from([(), ("203.0.113.1",), ("203.0.113.7", "2001:db8::1")])),
-        ingress=tuple(
-            Ingress(address=address)
-            for address in draw(st.sampled_from([(), ("203.0.113.9", "203.0.113.1")]))
-        ),
+        external_ips=external,
+        ingress=tuple(Ingress(address=address) for address in ingress),
         source_ranges=draw(st.sampled_from([(), ("9.0.0.0/8", "10.0.0.0/8")])),
-        health_check_node_port=draw(st.sampled_from([0, 32000])),
+        health_check_node_port=draw(st.sampled_from([0, 32000 + n])),
         internal_traffic_policy=draw(policies),
         external_traffic_policy=draw(policies),
         affinity_seconds=draw(st.sampled_from([None, 600])),
