@@ -14,6 +14,7 @@ import yaml
 
 from svcform.diagnostics import Diagnostic, Location, Origin, Severity
 from svcform.inputs.vault import VaultText
+from svcform.inputs.yaml_limits import is_deep, marked, refuse_deep, refuse_runaway, said
 
 Path = Sequence[str | int]
 _Index = dict[int, dict[str, tuple[yaml.Node, yaml.Node]]]
@@ -137,17 +138,24 @@ def read_marked(text: str, file: str) -> tuple[MarkedDocument | None, list[Diagn
         if quick is not None:
             return quick, []
     try:
-        loader = _Loader(text, file)
-        try:
-            root = loader.get_single_node()
-            value = None if root is None else loader.construct_document(root)
-        finally:
-            loader.dispose()
-    except yaml.MarkedYAMLError as error:
-        return None, [_syntax_error(error, file)]
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        detail = f"The file can't be read as YAML: {_sentence(str(error))}"
+        return _read_yaml(text, file)
+    except yaml.YAMLError as error:
+        return None, [_syntax_error(marked(error, text), file)]
+    except ValueError as error:
+        detail = f"The file can't be read as YAML: {error}."
         return None, [_problem(detail, Location(file))]
+
+
+def _read_yaml(text: str, file: str) -> tuple[MarkedDocument, list[Diagnostic]]:
+    refuse_deep(text)
+    loader = _Loader(text, file)
+    try:
+        root = loader.get_single_node()
+        if "*" in text and root is not None:
+            refuse_runaway(root)
+        value = None if root is None else loader.construct_document(root)
+    finally:
+        loader.dispose()
     return MarkedDocument(file=file, value=value, root=root), loader.duplicates
 
 
@@ -158,7 +166,7 @@ def _read_json(text: str, file: str) -> MarkedDocument | None:
         value = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return None
-    return MarkedDocument(file=file, value=value, text=text)
+    return None if is_deep(value) else MarkedDocument(file=file, value=value, text=text)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> object:
@@ -193,18 +201,11 @@ def _location(file: str, mark: yaml.Mark) -> Location:
     return Location(file, mark.line + 1, mark.column + 1)
 
 
-def _sentence(text: str) -> str:
-    text = " ".join(text.split())
-    return text if text.endswith(".") else f"{text}."
-
-
 def _problem(detail: str, where: Location) -> Diagnostic:
     return Diagnostic("SVC101", Severity.ERROR, "The file is not valid YAML", detail, where)
 
 
 def _syntax_error(error: yaml.MarkedYAMLError, file: str) -> Diagnostic:
     mark = error.problem_mark or error.context_mark
-    context = f" {error.context}" if error.context else ""
     where = _location(file, mark) if mark else Location(file)
-    problem = f"{error.problem or 'it is not understood'}{context}"
-    return _problem(f"The file can't be read as YAML: {_sentence(problem)}", where)
+    return _problem(f"The file can't be read as YAML: {said(error)}", where)

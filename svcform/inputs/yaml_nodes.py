@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 import yaml
 
+from svcform.inputs.yaml_limits import refuse_deep
 from svcform.inputs.yaml_scalars import is_ambiguous
 
 Path = tuple[str | int, ...]
 
-#: How many values one document may have after its aliases are expanded (a "billion laughs" guard).
-MAX_VALUES = 5_000_000
+#: How many values aliases may add to the documents of a text (a "billion laughs" guard).
+MAX_REPEATED = 100_000
 
 _PREFIX = "tag:yaml.org,2002:"
 _MERGE = _PREFIX + "merge"
@@ -55,6 +56,7 @@ class Reading:
 
 def compose(text: str) -> Iterator[yaml.Node]:
     """The nodes of the documents in ``text``; raises yaml.YAMLError for what is not YAML."""
+    refuse_deep(text)
     yield from yaml.compose_all(text, Loader=_Loader)
 
 
@@ -63,26 +65,29 @@ def read_nodes(text: str) -> list[Reading]:
 
     Raises yaml.YAMLError for what is not YAML at all.
     """
-    return [_Reader(node).reading for node in compose(text)]
+    # Without aliases there can't be more values than characters.
+    limit = len(text) + MAX_REPEATED
+    return [_Reader(node, limit).reading for node in compose(text)]
 
 
 class _Reader:
     """Turns the nodes of one document into values, and takes notes."""
 
-    def __init__(self, root: yaml.Node) -> None:
+    def __init__(self, root: yaml.Node, limit: int) -> None:
         self.reading = Reading()
         self._constructor = yaml.constructor.SafeConstructor()
         self._count = 0
+        self._limit = limit
         self._open: set[int] = set()
         self.reading.value = self._value(root, ())
 
     def _value(self, node: yaml.Node, path: Path) -> object:
         self._count += 1
-        if self._count > MAX_VALUES:
-            if self._count == MAX_VALUES + 1:
+        if self._count > self._limit:
+            if self._count == self._limit + 1:
                 self._problem(
                     "SVC154",
-                    f"With its aliases expanded the document has over {MAX_VALUES:,} values; "
+                    f"The document's aliases repeat over {MAX_REPEATED:,} values; "
                     "write out what is meant, or use fewer aliases.",
                     node,
                 )

@@ -16,6 +16,7 @@ import yaml
 
 from svcform.diagnostics import Diagnostic, Location, Severity
 from svcform.inputs.sources import Chunk, Source
+from svcform.inputs.yaml_limits import is_deep, marked, said
 from svcform.inputs.yaml_nodes import Path, Problem, read_nodes
 from svcform.inputs.yaml_scalars import is_harmless, needs_slow_reader
 
@@ -73,9 +74,10 @@ def read_again(document: Document) -> tuple[Document, list[Diagnostic]]:
 
 def _read_json(text: str) -> object:
     try:
-        return json.loads(text, object_pairs_hook=_unique)
+        value: object = json.loads(text, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return None
+    return None if is_deep(value) else value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -99,13 +101,8 @@ def _read_slowly(chunk: Chunk, found: _Findings) -> None:
     source = found.source
     try:
         readings = read_nodes(_untabbed(source, chunk.text))
-    except yaml.MarkedYAMLError as error:
-        found.diagnostics.append(_syntax_error(error, source, chunk))
-        found.add(None)
-        return
-    except (yaml.YAMLError, RecursionError) as error:
-        detail = f"The document can't be read as YAML: {_sentence(str(error))}"
-        found.diagnostics.append(_not_yaml(detail, Location(source.file, chunk.lines_before + 1)))
+    except yaml.YAMLError as error:
+        found.diagnostics.append(_syntax_error(marked(error, chunk.text), source, chunk))
         found.add(None)
         return
     for reading in readings:
@@ -134,17 +131,11 @@ def _diagnostic(problem: Problem, source: Source, chunk: Chunk) -> Diagnostic:
     return Diagnostic("SVC154", Severity.ERROR, "YAML that manifests don't have", detail, where)
 
 
-def _not_yaml(detail: str, where: Location) -> Diagnostic:
-    return Diagnostic("SVC151", Severity.ERROR, "The document is not valid YAML", detail, where)
-
-
 def _syntax_error(error: yaml.MarkedYAMLError, source: Source, chunk: Chunk) -> Diagnostic:
-    context = f" {error.context}" if error.context else ""
-    problem = f"{error.problem or 'it is not understood'}{context}"
-    detail = f"The document can't be read as YAML: {_sentence(problem)}"
-    return _not_yaml(detail, _place(error.problem_mark or error.context_mark, source, chunk))
-
-
-def _sentence(text: str) -> str:
-    text = " ".join(text.split())
-    return text if text.endswith(".") else f"{text}."
+    return Diagnostic(
+        "SVC151",
+        Severity.ERROR,
+        "The document is not valid YAML",
+        f"The document can't be read as YAML: {said(error)}",
+        _place(error.problem_mark or error.context_mark, source, chunk),
+    )

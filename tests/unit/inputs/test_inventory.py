@@ -49,6 +49,36 @@ def test_a_host_that_no_play_chooses_may_have_any_name(tmp_path: Path):
     assert findings(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("inventory", "where", "said"),
+    [
+        ("all: " + "[" * 100_000, "1:133", "nested more than 128 levels"),
+        ('{"all": ' + "[" * 100_000, "1:136", "nested more than 128 levels"),
+        ('{"all": ' + "[" * 500 + "]" * 500 + "}", "1:136", "nested more than 128 levels"),
+        ("".join(f"{' ' * n}a:\n" for n in range(500)), "129:129", "nested more than 128"),
+        ("all:\n  vars: &v {x: *v}\n", "2:9", "inside of the value that it repeats"),
+        ("all:\n  vars: {y: &v [*v]}\n", "2:13", "inside of the value that it repeats"),
+        ('all:\n  hosts: {"a\0b": }\n', "2:13", "U+0000"),
+        ("all:\n  hosts: {é\x1b[0m: }\n", "2:12", "U+001B"),
+        ("all: {}\n---\nall: {}\n", "2:1", "expected a single document in the stream but found"),
+    ],
+)
+def test_what_no_inventory_may_hold_has_a_place(tmp_path: Path, inventory, where, said):
+    write(tmp_path).joinpath("inventory.yml").write_text(inventory)
+
+    assert findings(tmp_path)[0] == f"inventory.yml:{where} SVC101 error"
+    assert said in details(tmp_path)
+
+
+def test_aliases_without_end_are_told_at_once(tmp_path: Path):
+    lines = ["all:\n  vars:\n    a0: &a0 [l, l, l, l, l, l, l, l, l, l]\n"]
+    lines += [f"    a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9)]
+    write(tmp_path).joinpath("inventory.yml").write_text("".join(lines))
+
+    assert findings(tmp_path)[0] == "inventory.yml:9:9 SVC101 error"
+    assert "over 5,000,000 values" in details(tmp_path)
+
+
 @pytest.mark.parametrize("pattern", ["w[1:", "w[1]", "w[01:100]", "w[c:a]", "w[1:]", "w[1:9:0]"])
 def test_a_bad_range_is_told(pattern):
     with pytest.raises(BadRange):
@@ -151,7 +181,7 @@ def test_a_program_that_fails_is_told_with_its_last_words(tmp_path: Path):
 def test_a_group_inside_itself_through_an_alias_is_told(tmp_path: Path):
     folder = write(tmp_path, inventory="all: &a\n  children:\n    x: {children: {all: *a}}\n")
 
-    assert "SVC107" in " ".join(findings(folder))
+    assert "SVC101" in " ".join(findings(folder))
 
 
 def test_the_listing_is_ansibles(tmp_path: Path):

@@ -159,6 +159,37 @@ def test_a_billion_laughs_are_an_error():
     assert {d.code for d in diagnostics} == {"SVC154"}
 
 
+def test_what_is_written_out_is_never_too_much():
+    text = "[" + ", ".join(["x"] * 150_000) + ", &a b, *a]\n"
+    documents, diagnostics = read_documents(source(text))
+    assert not diagnostics
+    assert len(documents[0].value) == 150_002
+
+
+@pytest.mark.parametrize(
+    ("text", "is_json", "line", "column"),
+    [
+        ("a: 1\n---\nb: " + "[" * 100_000, False, 3, 131),
+        ("[" * 100_000, True, 1, 129),
+        ('{"a": ' + "[" * 500 + "]" * 500 + "}", True, 1, 134),
+        ("a: " + "{a: " * 200 + "1" + "}" * 200, False, 1, 512),
+        ("".join(f"{' ' * n}a:\n" for n in range(900)), False, 129, 129),
+    ],
+)
+def test_what_nests_too_deep_is_an_error_with_its_place(text, is_json, line, column):
+    _, diagnostics = read_documents(source(text, is_json=is_json))
+    assert [(d.code, d.where.line, d.where.column) for d in diagnostics] == [
+        ("SVC151", line, column)
+    ]
+    assert "more than 128 levels" in diagnostics[0].detail
+
+
+def test_a_character_that_yaml_lacks_is_an_error_where_it_stands():
+    _, diagnostics = read_documents(source("a: 1\n---\nb: é\x1b[31m\n"))
+    assert [(d.code, d.where.line, d.where.column) for d in diagnostics] == [("SVC151", 3, 5)]
+    assert "U+001B" in diagnostics[0].detail
+
+
 def test_an_alias_of_itself_is_an_error():
     _, diagnostics = read_documents(source("a: &a [*a]\n"))
     assert [d.code for d in diagnostics] == ["SVC154"]
