@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from svcform.diagnostics import Diagnostic, Severity
+from svcform.errors import SvcformError
 from svcform.views.diagnostics import human, tally
 from svcform.views.text import Palette
 
@@ -27,9 +28,19 @@ class Console:
     interactive: bool
 
     def result(self, text: str) -> None:
-        """Write what was asked for, to stdout."""
-        self.stdout.write(text)
-        self.stdout.flush()
+        """Write what was asked for, to stdout.
+
+        Raises SvcformError where it can't be written, as on a disk that is full; a reader that
+        left is a BrokenPipeError.
+        """
+        try:
+            self.stdout.write(text)
+            self.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            silence(self.stdout)
+            raise SvcformError(f"The output can't be written: {error.strerror}.") from error
 
     def say(self, text: str) -> None:
         """Write one remark, to stderr."""
@@ -43,6 +54,16 @@ class Console:
         if any(d.severity is Severity.ERROR for d in found):
             self.say(f"{tally(found)}.")
         self.stderr.flush()
+
+
+def silence(*streams: TextIO) -> None:
+    """Write no more: Python would complain again while it closes a stream that can't be written."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    for stream in streams:
+        try:
+            os.dup2(null, stream.fileno())
+        except (OSError, ValueError):
+            continue
 
 
 def coloured(stream: TextIO, environment: Mapping[str, str], *, no_color: bool) -> bool:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import svcform
 from svcform.cli.commands import COMMANDS
-from svcform.cli.console import Console, console
+from svcform.cli.console import Console, console, silence
 from svcform.cli.parser import Parser, refuse_unknown
 from svcform.errors import InputError, SvcformError
 from svcform.views.plan_json import findings_json
@@ -46,6 +46,9 @@ def main(argv: Sequence[str]) -> int:
     """Run one command and give its exit code; raises nothing but SystemExit of ``--help``."""
     out = console(Namespace(no_color="--no-color" in argv))
     verbose = False
+    if not _is_somewhere():
+        _complain("svcform: the current folder is gone; change to one that is there.")
+        return 1
     try:
         arguments = parse(argv)
         out = console(arguments)
@@ -63,6 +66,14 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the last door: no traceback ever reaches a user
         return _internal(error, verbose=verbose)
     return int(code)
+
+
+def _is_somewhere() -> bool:
+    try:
+        os.getcwd()  # noqa: PTH109 - Path.cwd() is this
+    except OSError:
+        return False
+    return True
 
 
 def parse(argv: Sequence[str]) -> Namespace:
@@ -118,16 +129,23 @@ def _complain(text: str) -> None:
 
 
 def _quiet_pipe() -> int:
-    """The reader of our output left; Python would complain again while it closes the stream."""
-    null = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            os.dup2(null, stream.fileno())
-        except (OSError, ValueError):
-            continue
+    """The reader of our output left."""
+    silence(sys.stdout, sys.stderr)
     return 1
+
+
+def _open_closed_streams() -> None:
+    """Give closed standard streams (``>&-``) a place: else the next file opened would be one."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
+            if getattr(sys, name) is None:
+                setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
 def run() -> NoReturn:
     """The console script ``svcform``."""
+    _open_closed_streams()
     sys.exit(main(sys.argv[1:]))

@@ -89,3 +89,38 @@ def test_it_runs_without_home_terminal_or_known_user(project):
     )
 
     assert (done.returncode, done.stdout) == (0, "Valid: 1 service, 2 endpoints, 2 nodes.\n")
+
+
+def in_a_shell(line, **options):
+    """The command line as a shell runs it, and what came of it."""
+    words = ["sh", "-c", line.replace("svcform", f"{sys.executable} -m svcform")]
+    return subprocess.run(words, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_closed_stream_is_no_mistake(project, closed):
+    done = in_a_shell(f"svcform validate {closed}", cwd=project)
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_closed_stream_never_receives_what_a_file_should(project):
+    in_a_shell("svcform render --out r >&- 2>&-", cwd=project)
+
+    program = (project / "r/a/program.sh").read_text()
+    assert program.startswith("#!/bin/sh")
+    assert "Wrote" not in program
+
+
+def test_a_full_disk_behind_the_output_is_said_in_a_sentence(project):
+    done = in_a_shell("svcform validate > /dev/full", cwd=project)
+
+    assert done.returncode == 1
+    assert done.stderr == "svcform: The output can't be written: No space left on device.\n"
+
+
+def test_a_folder_that_is_gone_is_said_in_a_sentence(tmp_path):
+    done = in_a_shell("mkdir gone; cd gone; rmdir ../gone; svcform validate", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr == "svcform: the current folder is gone; change to one that is there.\n"
