@@ -11,12 +11,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-import ryaml
 import yaml
 
 from svcform.diagnostics import Diagnostic, Location, Severity
 from svcform.inputs.sources import Chunk, Source
 from svcform.inputs.yaml_limits import is_deep, marked, said
+from svcform.inputs.yaml_lists import loads_all
 from svcform.inputs.yaml_nodes import Path, Problem, read_nodes
 from svcform.inputs.yaml_scalars import is_harmless, needs_slow_reader
 
@@ -89,7 +89,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _read_fast(chunk: Chunk, found: _Findings) -> bool:
     try:
-        values = ryaml.loads_all(chunk.text) or [None]  # type: ignore[attr-defined] # no __all__
+        values = loads_all(chunk.text) or [None]
     except (ValueError, RecursionError):
         return False
     for value in values:
