@@ -13,6 +13,7 @@ from typing import Protocol
 
 from svcform.diagnostics import Diagnostic
 from svcform.model.facts import Facts
+from svcform.model.flow import Flow
 from svcform.model.settings import ProxyMode
 from svcform.plan.diff import Change
 from svcform.plan.snapshot import ObjectAddress, Snapshot
@@ -72,6 +73,20 @@ class RenderInput:
     facts: Facts
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """Why a flow would not get through any more.
+
+    ``effect`` completes "it would …": ``be dropped``.  ``rule`` is what does it, in the tool's own words.
+    ``sources`` are those of the flow's addresses that it hits, as a person reads them; empty for
+    all of them.
+    """
+
+    effect: str
+    rule: str
+    sources: str = ""
+
+
 class Backend(Protocol):
     """One subsystem on the node.  Pure: no I/O, no clock, no randomness."""
 
@@ -109,6 +124,13 @@ class Backend(Protocol):
         """How the node keeps and puts back what this backend owns."""
         ...
 
+    def find_cut(self, wanted: Snapshot, flow: Flow, facts: Facts) -> Cut | None:
+        """What of ``wanted`` would keep the flow or its answers from getting through.
+
+        Judges all of the flow's addresses, and not samples of them.
+        """
+        ...
+
     def caveats(
         self, readings: Mapping[str, Reading], facts: Facts, intent: Intent
     ) -> tuple[Diagnostic, ...]:
@@ -131,6 +153,7 @@ class Unreadable:
 __all__ = [
     "Backend",
     "Change",
+    "Cut",
     "Expressed",
     "ObjectAddress",
     "Probe",

@@ -56,6 +56,13 @@ def positive(text: str) -> int:
     return value
 
 
+def seconds(text: str) -> int:
+    """A whole number of seconds, also none."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of seconds")
+    return int(text)
+
+
 def add_output(parser: argparse.ArgumentParser) -> None:
     """What every command takes: format, colour, loudness, the project."""
     group = parser.add_argument_group("output")
@@ -140,6 +147,9 @@ def add_proposal(parser: argparse.ArgumentParser) -> None:
         "--allow-deletions", action="store_true", help="let many Services or endpoints go"
     )
     group.add_argument(
+        "--allow-lockout", action="store_true", help="let a connection be cut that must stay"
+    )
+    group.add_argument(
         "--allow-unreachable", action="store_true", help="go on with most of a play unreadable"
     )
     group.add_argument(
@@ -161,4 +171,8 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--confirm-timeout", type=positive, default=30, metavar="SECONDS",
         help="for the confirmation over a new connection (30)",
+    )  # fmt: skip
+    group.add_argument(
+        "--lock-timeout", type=seconds, default=0, metavar="SECONDS",
+        help="wait so long for another apply to end (0: leave with 6)",
     )  # fmt: skip

@@ -25,7 +25,9 @@ from svcform.views.progress import NodeProgress
 from svcform.views.text import clean, shorten
 
 #: What a look at the nodes may show, which is everything.
-LOOK_ONLY = ProposeOptions(allow_deletions=True, allow_renumber=True, allow_unreachable=True)
+LOOK_ONLY = ProposeOptions(
+    allow_deletions=True, allow_lockout=True, allow_renumber=True, allow_unreachable=True
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +101,7 @@ def options(arguments: Namespace, *, destroy: bool) -> ProposeOptions:
         targets=tuple(arguments.target),
         exclude=tuple(arguments.exclude),
         allow_deletions=arguments.allow_deletions,
+        allow_lockout=arguments.allow_lockout,
         allow_renumber=arguments.allow_renumber,
         allow_unreachable=arguments.allow_unreachable,
         take_over=arguments.take_over,

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from svcform.errors import ReadingFailed, ToolMissing
-from svcform.model.facts import Facts, InterfaceAddress
+from svcform.model.facts import Facts, InterfaceAddress, Listening, SshConnection
 from svcform.model.net import Family
 from svcform.program.reading import Section
 
@@ -44,8 +44,8 @@ def parse_facts(sections: Mapping[str, Section]) -> Facts:
         module_parameters=_pairs(_after("parameter", modules), " "),
         bridges=_bridges(text.get("fact.bridges", "")),
         units=frozenset(text.get("fact.units", "").split()),
-        ssh_peer=_peer(text.get("fact.ssh", "")),
-        sshd_ports=_sshd_ports(text.get("fact.ssh", "")),
+        ssh=_ssh(text.get("fact.ssh", "")),
+        sshd=_sshd(text.get("fact.ssh", "")),
     )
 
 
@@ -130,13 +130,38 @@ def _bridges(text: str) -> frozenset[str]:
     return frozenset(name.rstrip(":").partition("@")[0] for name in names)
 
 
-def _peer(text: str) -> str:
-    found = _after("connection", text.splitlines())
-    return found[0].split()[0] if found and found[0].split() else ""
+def _ssh(text: str) -> SshConnection | None:
+    """The value of SSH_CONNECTION: who, their port, to which address, and port."""
+    words = next((line.split() for line in _after("connection", text.splitlines())), [])
+    if len(words) != 4 or not words[3].isdigit():
+        return None
+    peer, address = _address(words[0]), _address(words[2])
+    return SshConnection(peer, address, int(words[3])) if peer and address else None
 
 
-def _sshd_ports(text: str) -> tuple[int, ...]:
-    lines = text.splitlines()
-    ports = [line.rpartition(":")[2] for line in _after("listen", lines)]
-    ports += [words[3] for line in _after("connection", lines) if len(words := line.split()) == 4]
-    return tuple(sorted({int(port) for port in ports if port.isdigit()}))
+def _sshd(text: str) -> tuple[Listening, ...]:
+    """What ``ss`` writes: ``0.0.0.0:22``, ``*:22``, ``[::]:22``, ``192.0.2.1%eth0:22``.
+
+    Where it shows nothing of the port on which the reading came in, that is taken to be everywhere:
+    not every node has ss, and systemd may hold the socket.
+    """
+    found = set()
+    for line in _after("listen", text.splitlines()):
+        host, _, port = line.strip().rpartition(":")
+        address = _address(host.strip("[]"))
+        if port.isdigit() and (address or host == "*"):
+            found.add(Listening(address, int(port)))
+    connection = _ssh(text)
+    if connection and connection.port not in {port for _, port in found}:
+        found.add(Listening("", connection.port))
+    return tuple(sorted(found))
+
+
+def _address(text: str) -> str:
+    """Canonical, without a zone, an IPv4 address in IPv6 clothes as itself; empty for none."""
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return ""
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    return str(mapped or address)

@@ -11,7 +11,7 @@ from svcform.model.facts import Facts
 from svcform.model.net import Protocol
 from svcform.model.packages import install_command
 from svcform.model.settings import ProxyMode
-from svcform.policy.intent import FrontendKind, Intent, PortGroup
+from svcform.policy.intent import Intent, PortGroup
 from svcform.policy.node_addresses import OWN_LINK
 
 
@@ -22,7 +22,6 @@ def check_node(intent: Intent, facts: Facts) -> tuple[Diagnostic, ...]:
     return (
         *_overlaps(intent, facts),
         *_pools(intent, facts),
-        *_sshd(intent, facts),
         *_node_ip(intent, facts),
         *_conntrack(intent, facts),
     )
@@ -73,30 +72,6 @@ def _contains(entry: str, address: str) -> bool:
         return wanted.version == network.version and wanted in network
     low, high = ipaddress.ip_address(first.strip()), ipaddress.ip_address(last.strip())
     return wanted.version == low.version and int(low) <= int(wanted) <= int(high)
-
-
-@lru_cache(maxsize=64)
-def _outside(group: PortGroup) -> tuple[tuple[str, str, int], ...]:
-    """The TCP frontends that a node's own addresses can have: name, address or empty, port."""
-    return tuple(
-        (port.name, frontend.address or "", frontend.port)
-        for port in group.ports
-        for frontend in port.frontends
-        if frontend.kind is not FrontendKind.CLUSTER_IP and frontend.protocol is Protocol.TCP
-    )
-
-
-def _sshd(intent: Intent, facts: Facts) -> Iterator[Diagnostic]:
-    for name, address, port in (*_outside(intent.common), *_outside(intent.own)):
-        if port in facts.sshd_ports and (not address or facts.has_address(address)):
-            yield Diagnostic(
-                "SVC452",
-                Severity.ERROR,
-                "A Service would take sshd's port",
-                f"{name} has port {port} on {address or 'the addresses'} of {intent.node_name}, "
-                "where sshd listens: the node could not be reached any more. Choose another port "
-                "or address for the Service.",
-            )
 
 
 def _node_ip(intent: Intent, facts: Facts) -> Iterator[Diagnostic]:

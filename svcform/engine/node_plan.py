@@ -10,6 +10,7 @@ from svcform.backends.registry import BACKENDS
 from svcform.diagnostics import Diagnostic, Severity, errors
 from svcform.engine.connections import forget_connections
 from svcform.engine.drift import drift, left
+from svcform.engine.lockout import find_cuts
 from svcform.engine.node_checks import check_node
 from svcform.engine.observe import Observation
 from svcform.engine.ownership import check_ownership, claims
@@ -103,6 +104,9 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
         before=before,
         after=shared.digests.of(side.wanted for side in sides),
         locked_by=str(recorded.lock) if recorded.lock and recorded.lock.alive else "",
+        cuts=find_cuts(
+            task.intent, observation.facts, ((side.backend, side.wanted) for side in sides)
+        ),
         claims=claims(recorded, task.project_id),
     )
 

@@ -14,7 +14,12 @@ from svcform.errors import NodeError
 from svcform.model.node import Node
 from svcform.model.workspace import Workspace
 from svcform.plan.batches import batches
-from svcform.plan.guard import guard_deletions, guard_renumbering, guard_unreadable
+from svcform.plan.guard import (
+    guard_deletions,
+    guard_lockout,
+    guard_renumbering,
+    guard_unreadable,
+)
 from svcform.plan.plan import NodePlan, Plan
 from svcform.policy.intent import Intent
 from svcform.policy.narrow import Narrower
@@ -32,6 +37,7 @@ class ProposeOptions:
     targets: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     allow_deletions: bool = False
+    allow_lockout: bool = False
     allow_renumber: bool = False
     allow_unreachable: bool = False
     take_over: bool = False
@@ -120,6 +126,7 @@ def _refusals(
 ) -> tuple[Diagnostic, ...]:
     return (
         *(() if options.allow_deletions else guard_deletions(nodes)),
+        *(() if options.allow_lockout else guard_lockout(nodes)),
         *(() if options.allow_renumber else guard_renumbering(nodes)),
         *(() if options.allow_unreachable else guard_unreadable(workspace.plays, nodes)),
     )

@@ -6,13 +6,14 @@ numbers and booleans too, because ``-e name=value`` knows nothing else.
 
 from __future__ import annotations
 
+import difflib
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from svcform.model.net import Address, Family, Network, family_of
-from svcform.model.settings import Download, ProxyMode
+from svcform.model.net import Address, Family, Network, Protocol, family_of
+from svcform.model.settings import Download, ManagementFlow, ProxyMode
 
 Reader = Callable[[object], object]
 
@@ -21,8 +22,8 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NAMESPACE = re.compile(_LABEL)
 _ZONE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
 _FLOW = re.compile(
-    r"(?P<protocol>tcp|udp|sctp)://(?P<source>[0-9a-fA-F:.]+(?:/\d+)?)\s*->\s*"
-    r"(?:(?P<four>[0-9.]+)|\[(?P<six>[0-9a-fA-F:.]+)\])?:(?P<port>\d+)"
+    r"(?P<protocol>\w+)://(?P<source>[^\s\[\]>]+?)\s*->\s*"
+    r"(?:(?P<four>[^\s:\[\]]+)|\[(?P<six>[^\s\[\]]+)\])?:(?P<port>\d{1,5})"
 )
 _PATH = re.compile(r"[A-Za-z0-9_./+@:-]+")
 _BOOLEANS = {
@@ -131,9 +132,9 @@ def node_port_addresses(value: object) -> tuple[str, ...]:
     return cidrs(value)
 
 
-def management_flows(value: object) -> tuple[str, ...]:
-    """Connections like ``tcp://192.0.2.0/24 -> :22``, canonical."""
-    return tuple(_flow(text, position) for position, text in _listed(value))
+def management_flows(value: object) -> tuple[ManagementFlow, ...]:
+    """Connections like ``tcp://192.0.2.0/24 -> :22``, canonical, no duplicates."""
+    return tuple(dict.fromkeys(_flow(text, position) for position, text in _listed(value)))
 
 
 def pools(value: object) -> Mapping[str, tuple[str, ...]]:
@@ -288,17 +289,37 @@ def _networks(value: object) -> list[Network]:
     return networks
 
 
-def _flow(text: str, position: int) -> str:
+def _flow(text: str, position: int) -> ManagementFlow:
     found = _FLOW.fullmatch(text.strip())
-    wanted = f"connections like `tcp://192.0.2.0/24 -> :22`; {text!r} is none"
-    if found is None or not 1 <= int(found["port"]) <= 65535:
-        raise BadValue(wanted, position)
+    if found is None:
+        raise BadValue(
+            "connections like `tcp://192.0.2.0/24 -> :22` or "
+            f"`tcp://2001:db8::/32 -> [2001:db8::1]:22`; {text!r} is none",
+            position,
+        )
+    protocols = {protocol.value.lower(): protocol for protocol in Protocol}
+    protocol, port = found["protocol"], int(found["port"])
+    if protocol not in protocols:
+        near = difflib.get_close_matches(protocol.lower(), protocols, n=1, cutoff=0.3)
+        meant = f" (did you mean {near[0]}://?)" if near else ""
+        raise BadValue(f"connections of tcp, udp or sctp; {text!r} is none{meant}", position)
+    if not 1 <= port <= 65535:
+        raise BadValue(f"connections to a port from 1 to 65535; {text!r} has {port}", position)
     source = found["source"]
-    network = _network(source, position) if "/" in source else _address(source, position)
+    network = _network(source if "/" in source else str(_host(source, position)), position)
     to = found["four"] or found["six"]
-    target = str(_address(to, position)) if to else ""
-    shown = f"[{target}]" if ":" in target else target
-    return f"{found['protocol']}://{network} -> {shown}:{int(found['port'])}"
+    target = _address(to, position) if to else None
+    if target is not None and target.version != network.version:
+        raise BadValue(
+            f"connections within one family; {text!r} goes from IPv{network.version} to "
+            f"IPv{target.version}",
+            position,
+        )
+    return ManagementFlow(protocols[protocol], str(network), str(target or ""), port)
+
+
+def _host(text: str, *path: str | int) -> Network:
+    return ipaddress.ip_network(_address(text, *path))
 
 
 def _span(text: str, *path: str | int) -> tuple[Address, Address]:

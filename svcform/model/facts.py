@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import NamedTuple
 
 from svcform.model.net import Family
 
@@ -23,6 +24,24 @@ class InterfaceAddress:
     scope: str = "global"
 
 
+class Listening(NamedTuple):
+    """A TCP socket that waits for connections.
+
+    The address is empty for all of the node's, ``0.0.0.0`` or ``::`` for all of one family.
+    """
+
+    address: str
+    port: int
+
+
+class SshConnection(NamedTuple):
+    """The SSH connection that a reading came in on, as the node saw it: from whom, and to what."""
+
+    peer: str
+    address: str
+    port: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What one node is.
@@ -30,13 +49,14 @@ class Facts:
     ``tools`` maps a tool's name (``iptables-nft``, ``conntrack``) to its version text; a tool that
     is not on the node is not in it.  ``sysctls`` maps dotted names to values, for those that a
     backend asked for and the kernel has.  ``routes`` are the lines of the main table, each behind
-    its family (``IPv4 default via 192.0.2.1 dev eth0``).  ``default_source`` is the source address of the default
-    route, for each family that has one.  ``forward_policy`` says what becomes of a packet that no
-    rule of iptables' FORWARD chain decides: ACCEPT or DROP.
+    its family (``IPv4 default via 192.0.2.1 dev eth0``).  ``default_source`` is the source address
+    of the default route, for each family that has one.  ``forward_policy`` says what becomes of a
+    packet that no rule of iptables' FORWARD chain decides: ACCEPT or DROP.
     ``modules`` are those loaded or built in, ``loadable`` those that ``modprobe`` would find, of
     those that a backend asked for; ``module_parameters`` maps ``module.parameter`` to its value.
     ``bridges`` are the interfaces that are bridges.  ``units`` are the active ones among those that
-    reload packet filters (``firewalld`` …).
+    reload packet filters (``firewalld`` …).  ``ssh`` is None where the reading came in otherwise;
+    ``sshd`` are the sockets on which the node's sshd listens, as far as that could be seen.
     """
 
     hostname: str = ""
@@ -56,8 +76,8 @@ class Facts:
     bridges: frozenset[str] = frozenset()
     units: frozenset[str] = frozenset()
     forward_policy: Mapping[Family, str] = field(default_factory=lambda: MappingProxyType({}))
-    ssh_peer: str = ""
-    sshd_ports: tuple[int, ...] = ()
+    ssh: SshConnection | None = None
+    sshd: tuple[Listening, ...] = ()
 
     def has_address(self, address: str) -> bool:
         """Whether an interface of the node has this canonical address."""

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
+from typing import NamedTuple
+
+from svcform.model.net import Protocol, endpoint_text
 
 
 class ProxyMode(Enum):
@@ -26,17 +29,29 @@ class Download:
     sha256: str
 
 
+class ManagementFlow(NamedTuple):
+    """Connections that no plan may cut: from a CIDR to a port; no address means the node's own."""
+
+    protocol: Protocol
+    source: str
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        target = endpoint_text(self.address, self.port)
+        return f"{self.protocol.value.lower()}://{self.source} -> {target}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """What a play or the inventory sets for one node; the table is in ``docs/settings.md``.
 
     Addresses and CIDRs are canonical text.  ``node_port_addresses`` is ``("primary",)``,
     ``("all",)`` or CIDRs.  ``node_ip`` is empty where the node's own facts decide.
-    ``management_flows`` are canonical: ``tcp://192.0.2.0/24 -> :22``.  ``load_balancer_pools`` maps
-    a pool's name to CIDRs and ranges (``192.0.2.10-192.0.2.20``).  ``coredns_downloads`` maps an
-    architecture (``amd64``) to what is brought along; empty means that ``coredns_binary`` is a path
-    or a name on the node.  ``dns_listen`` is empty for the node's own addresses,
-    ``dns_namespaces`` None for all, ``dns_external_zone`` empty for none.
+    ``load_balancer_pools`` maps a pool's name to CIDRs and ranges (``192.0.2.10-192.0.2.20``).
+    ``coredns_downloads`` maps an architecture (``amd64``) to what is brought along; empty means
+    that ``coredns_binary`` is a path or a name on the node.  ``dns_listen`` is empty for the node's
+    own addresses, ``dns_namespaces`` None for all, ``dns_external_zone`` empty for none.
     """
 
     proxy_mode: ProxyMode = ProxyMode.IPTABLES
@@ -51,7 +66,7 @@ class Settings:
     node_port_range: tuple[int, int] = (30000, 32767)
     node_port_addresses: tuple[str, ...] = ("primary",)
     localhost_node_ports: bool = False
-    management_flows: tuple[str, ...] = ()
+    management_flows: tuple[ManagementFlow, ...] = ()
     ipvs_scheduler: str = "rr"
     drain_wait: int = 0
     load_balancer_pools: Mapping[str, tuple[str, ...]] = field(

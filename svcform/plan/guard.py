@@ -50,7 +50,7 @@ def _losses(node: NodePlan) -> Iterable[str]:
 
 
 def _services(rows: Iterable[ServiceRow]) -> set[str]:
-    return {row.name.partition(":")[0] for row in rows}
+    return {row.service for row in rows}
 
 
 def _endpoints(rows: Iterable[ServiceRow]) -> set[tuple[str, str]]:
@@ -85,6 +85,24 @@ def _renumbered(change: ServiceChange) -> Iterable[tuple[str, str]]:
         )
         if before and after and before - after:
             yield " ".join(sorted(before - after)), " ".join(sorted(after))
+
+
+def guard_lockout(nodes: Sequence[NodePlan]) -> tuple[Diagnostic, ...]:
+    """SVC504: a node's new rules would cut a connection that has to stay."""
+    losers = [node for node in nodes if node.cuts and not node.is_empty]
+    if not losers:
+        return ()
+    first, others = losers[0], len(losers) - 1
+    more = f" So it is on {others} other node{'s' if others > 1 else ''}." if others else ""
+    return tuple(
+        _refusal(
+            "SVC504",
+            "A connection that must stay would be cut",
+            f"On {first.node} {cut}.{more} Give the Service another address or port, or correct "
+            "the setting behind the rule; --allow-lockout goes on all the same.",
+        )
+        for cut in first.cuts
+    )
 
 
 def guard_unreadable(plays: Sequence[Play], nodes: Sequence[NodePlan]) -> tuple[Diagnostic, ...]:

@@ -44,6 +44,8 @@ class NodePlan:
     or a repair.  ``layout`` and ``project`` are what was found on the node, 0 and empty for none.
     ``before`` and ``after`` are digests of all that is svcform's there, for the receipt.
     ``locked_by`` describes who held the node's lock while it was read, or is empty.
+    ``cuts`` are sentences about connections to the node that its new rules would cut, each with the
+    rule; the plan's refusals come of them, and the plan file keeps only those.
     With ``claims`` the apply writes the node's project id or layout version anew.
     """
 
@@ -63,6 +65,7 @@ class NodePlan:
     before: str = ""
     after: str = ""
     locked_by: str = ""
+    cuts: tuple[str, ...] = ()
     claims: bool = False
     problem: Problem | None = None
 

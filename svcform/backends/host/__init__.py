@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from svcform.backends.contract import Backend, Expressed, Probe, Reading, RenderInput
-from svcform.backends.host import express, observe, render
+from svcform.backends.contract import Backend, Cut, Expressed, Probe, Reading, RenderInput
+from svcform.backends.host import cuts, express, observe, render
 from svcform.backends.host.objects import NAME
 from svcform.backends.host.scripts import RESTORE, SAVE
 from svcform.diagnostics import Diagnostic
 from svcform.model.facts import Facts
+from svcform.model.flow import Flow
 from svcform.plan.snapshot import Snapshot
 from svcform.policy.intent import Intent
 from svcform.program.program import Checkpoint, Program
@@ -42,6 +43,10 @@ class HostBackend:
     def checkpoint(self) -> Checkpoint:
         """Record, values and routes."""
         return Checkpoint(backend=NAME, save=SAVE, restore=RESTORE)
+
+    def find_cut(self, wanted: Snapshot, flow: Flow, facts: Facts) -> Cut | None:
+        """The route for service addresses, where it would swallow answers."""
+        return cuts.find_cut(wanted, flow, facts)
 
     def caveats(
         self, readings: Mapping[str, Reading], facts: Facts, intent: Intent

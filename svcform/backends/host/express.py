@@ -76,7 +76,7 @@ def _advertised(facts: Facts) -> set[str]:
 
 def _routes(family: Family, intent: Intent, facts: Facts) -> Iterator[HostObject]:
     cidrs = [cidr for cidr in intent.settings.service_cidrs if family_of(cidr) is family]
-    targets = _foreign_routes(facts, family)
+    targets = foreign_routes(facts, family)
     if not cidrs or "default" in targets:
         return
     addresses = resolve(intent.settings, facts, intent.connection_host)
@@ -86,7 +86,7 @@ def _routes(family: Family, intent: Intent, facts: Facts) -> Iterator[HostObject
             yield Route(family, cidr, source)
 
 
-def _foreign_routes(facts: Facts, family: Family) -> list[str]:
+def foreign_routes(facts: Facts, family: Family) -> list[str]:
     """The targets of the main table's routes that are not svcform's."""
     lines = (line.split() for line in facts.routes)
     return [

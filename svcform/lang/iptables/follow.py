@@ -63,7 +63,9 @@ class Fate(NamedTuple):
 class Chains(Protocol):
     """The rules of a chain, each as it stands behind ``-A CHAIN``; none for a chain without any."""
 
-    def __call__(self, table: str, chain: str, /) -> Sequence[str]: ...
+    def __call__(self, table: str, chain: str, /) -> Sequence[str]:
+        """``chains("nat", "PREROUTING")``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,4 +250,8 @@ def _cut(packet: Packet, field: str, wanted: Spans) -> _Halves:
         return None, packet
     if not outside:
         return packet, None
-    return packet._replace(**{field: inside}), packet._replace(**{field: outside})
+    return _with(packet, field, inside), _with(packet, field, outside)
+
+
+def _with(packet: Packet, field: str, value: Spans) -> Packet:
+    return packet._replace(**{field: value})  # type: ignore[arg-type] # only fields of spans

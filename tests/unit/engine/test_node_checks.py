@@ -12,7 +12,7 @@ from svcform.model.net import Protocol
 from svcform.model.node import Connection, Node
 from svcform.model.packages import install_command
 from svcform.model.settings import ProxyMode, Settings
-from svcform.policy.intent import Frontend, FrontendKind, Intent
+from svcform.policy.intent import Intent
 from tests.unit.engine.node import intent, port
 
 FACTS = Facts(
@@ -22,18 +22,10 @@ FACTS = Facts(
         InterfaceAddress(interface="svcform0", address="10.96.0.10", prefix_length=32),
     ),
     os_release={"ID": "rocky", "ID_LIKE": "rhel centos fedora"},
-    sshd_ports=(22, 2222),
 )
 
 
-def wish(
-    *,
-    kind: FrontendKind = FrontendKind.CLUSTER_IP,
-    address: str | None = "10.96.0.10",
-    number: int = 80,
-    protocol: Protocol = Protocol.TCP,
-    **settings: object,
-) -> Intent:
+def wish(*, protocol: Protocol = Protocol.TCP, **settings: object) -> Intent:
     node = Node(
         name="edge-1",
         connection=Connection(host="192.0.2.11"),
@@ -41,7 +33,7 @@ def wish(
         plays=(0,),
     )
     made = port()
-    frontend = Frontend(kind, address, number, protocol, made.frontends[0].routes)
+    frontend = replace(made.frontends[0], protocol=protocol)
     return intent(node, replace(made, protocol=protocol, frontends=(frontend,)))
 
 
@@ -54,10 +46,6 @@ def wish(
         (wish(load_balancer_pools={"edge": ("192.0.2.100-192.0.2.200",)}), []),
         (wish(load_balancer_pools={"edge": ("192.0.2.10-192.0.2.20",)}), ["SVC451"]),
         (wish(load_balancer_pools={"edge": ("192.0.2.0/24",)}), ["SVC451"]),
-        (wish(kind=FrontendKind.EXTERNAL_IP, address="192.0.2.11", number=22), ["SVC452"]),
-        (wish(kind=FrontendKind.EXTERNAL_IP, address="192.0.2.99", number=22), []),
-        (wish(kind=FrontendKind.NODE_PORT, address=None, number=2222), ["SVC452"]),
-        (wish(number=22), []),
         (wish(node_ip=("192.0.2.12",)), ["SVC453"]),
         (wish(protocol=Protocol.UDP), ["SVC454"]),
         (wish(protocol=Protocol.UDP, proxy_mode=ProxyMode.NONE), []),

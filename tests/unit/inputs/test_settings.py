@@ -8,7 +8,8 @@ import pytest
 import yaml
 
 from svcform.inputs.settings import READERS, distance, near_miss
-from svcform.model.settings import Download, ProxyMode, Settings
+from svcform.model.net import Protocol
+from svcform.model.settings import Download, ManagementFlow, ProxyMode, Settings
 from tests.unit.inputs.small_projects import INVENTORY, details, findings, node, read, write
 
 
@@ -40,11 +41,15 @@ def test_every_setting_has_a_reader_and_a_field():
         ("node_port_range", "20000-20100", (20000, 20100)),
         ("node_port_addresses", "all", ("all",)),
         ("node_port_addresses", ["192.0.2.0/24"], ("192.0.2.0/24",)),
-        ("management_flows", ["tcp://192.0.2.0/24->:22"], ("tcp://192.0.2.0/24 -> :22",)),
+        (
+            "management_flows",
+            ["tcp://192.0.2.0/24->:22", " tcp://192.0.2.0/24 ->  :22"],
+            (ManagementFlow(Protocol.TCP, "192.0.2.0/24", "", 22),),
+        ),
         (
             "management_flows",
             "udp://2001:DB8::1 -> [2001:db8::2]:51820",
-            ("udp://2001:db8::1 -> [2001:db8::2]:51820",),
+            (ManagementFlow(Protocol.UDP, "2001:db8::1/128", "2001:db8::2", 51820),),
         ),
         ("ipvs_scheduler", "mh", "mh"),
         ("drain_wait", 30, 30),
@@ -106,8 +111,15 @@ def test_a_brought_along_coredns_is_a_download(tmp_path: Path):
         ("node_port_range", 30000, "two ports"),
         ("node_port_addresses", ["all", "192.0.2.0/24"], "alone"),
         ("management_flows", ["192.0.2.1 -> :22"], "connections like"),
-        ("management_flows", ["tcp://192.0.2.1 -> :0"], "connections like"),
-        ("management_flows", ["tcp://192.0.2.1;reboot -> :22"], "connections like"),
+        ("management_flows", ["tcp://192.0.2.1 -> :0"], "a port from 1 to 65535"),
+        ("management_flows", ["tpc://192.0.2.1 -> :22"], "did you mean tcp://?"),
+        ("management_flows", ["TCP://192.0.2.1 -> :22"], "did you mean tcp://?"),
+        ("management_flows", ["icmp://192.0.2.1 -> :22"], "connections of tcp, udp or sctp"),
+        ("management_flows", ["tcp://192.0.2.1/24 -> :22"], "write 192.0.2.0/24 instead of"),
+        ("management_flows", ["tcp://admin.example.org -> :22"], "an IP address"),
+        ("management_flows", ["tcp://2001:db8::/32 -> 2001:db8::1:22"], "-> [2001:db8::1]:22"),
+        ("management_flows", ["tcp://192.0.2.1 -> [2001:db8::1]:22"], "from IPv4 to IPv6"),
+        ("management_flows", ["tcp://192.0.2.1;reboot -> :22"], "an IP address"),
         ("ipvs_scheduler", "fastest", "one of rr"),
         ("drain_wait", -1, "from 0"),
         ("load_balancer_pools", {"a": ["192.0.2.9-192.0.2.1"]}, "a lower to a higher"),

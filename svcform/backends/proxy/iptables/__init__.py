@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from svcform.backends.contract import Expressed, Probe, Reading, RenderInput
-from svcform.backends.proxy.iptables import checks, express, observe, render, scripts
+from svcform.backends.contract import Cut, Expressed, Probe, Reading, RenderInput
+from svcform.backends.proxy.iptables import checks, cuts, express, observe, render, scripts
 from svcform.backends.proxy.iptables.objects import BACKEND
 from svcform.diagnostics import Diagnostic
 from svcform.model.facts import Facts
+from svcform.model.flow import Flow
 from svcform.model.settings import ProxyMode
 from svcform.plan.snapshot import Snapshot
 from svcform.policy.intent import Intent
@@ -46,6 +47,10 @@ class IptablesBackend:
             save=scripts.CHECKPOINT_SAVE,
             restore=scripts.CHECKPOINT_RESTORE,
         )
+
+    def find_cut(self, wanted: Snapshot, flow: Flow, facts: Facts) -> Cut | None:
+        """The rule that would send the flow elsewhere, drop it or reject it."""
+        return cuts.find_cut(wanted, flow, facts)
 
     def caveats(
         self, readings: Mapping[str, Reading], facts: Facts, intent: Intent

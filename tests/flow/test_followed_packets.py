@@ -1,0 +1,77 @@
+"""What svcform foretells of its own rules is what the kernel does: random rules, real packets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from ipaddress import ip_address
+from random import Random
+
+import pytest
+
+from svcform.backends.proxy.iptables import IPTABLES
+from svcform.backends.proxy.iptables.cuts import host_of
+from svcform.lang import spans
+from svcform.lang.iptables.follow import Packet
+from svcform.model.facts import Facts
+from svcform.model.net import family_of
+from svcform.plan.snapshot import Snapshot
+from tests.flow import worlds
+from tests.flow.arena import Flow, Seen, open_arena
+from tests.flow.under_test import NodeUnderTest, intent_of, observe
+
+pytestmark = pytest.mark.root
+WORLDS = 5
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
+    with open_arena(tmp_path_factory.mktemp("followed"), worlds.NODE_ADDRESSES) as arena:
+        yield NodeUnderTest(arena)
+
+
+def foretold(wanted: Snapshot, facts: Facts, flow: Flow) -> set[tuple[str, str, int]]:
+    """All that may become of a flow's first packet, in the words of the arena."""
+    family = family_of(flow.destination)
+    source, to = spans.of_cidr(flow.source), spans.of_cidr(flow.destination)
+    port = ((flow.port, flow.port),)
+    packet = Packet(flow.protocol.value.lower(), source, to, port, to, port)
+    found = set()
+    for fate in host_of(wanted, facts, family).follow(packet):
+        if fate.verdict == "ACCEPT":
+            (address,) = spans.cidrs(fate.packet.destination, family.bits)
+            found.add(("delivered", address, fate.packet.ports[0][0]))
+        else:
+            found.add((fate.verdict, "", 0))
+    return found
+
+
+def seen_as(seen: Seen) -> tuple[str, str, int]:
+    return (seen.verdict, seen.address, seen.port)
+
+
+def is_martian(node: NodeUnderTest, flow: Flow) -> bool:
+    """Routing drops it before any rule of the filter table sees it."""
+    return ip_address(flow.destination).is_loopback and flow.source not in node.arena.local
+
+
+@pytest.mark.parametrize("seed", range(200, 204), ids=lambda seed: f"seed-{seed}")
+def test_the_kernel_does_one_of_the_things_that_were_foretold(node: NodeUnderTest, seed: int):
+    random = Random(seed)
+    verdicts = set()
+    for _ in range(WORLDS):
+        world = worlds.random_world(random, IPTABLES.mode)
+        node.apply(intent_of(world))
+        facts = observe(node.arena).facts
+        wanted = IPTABLES.express(intent_of(world), facts).wanted
+        flows = [f for f in worlds.flows(random, world) if not is_martian(node, f)]
+        seen = node.arena.send(flows)
+
+        wrong = [
+            (flow, what, told)
+            for flow, what in zip(flows, seen, strict=True)
+            if seen_as(what) not in (told := foretold(wanted, facts, flow))
+        ]
+
+        assert wrong == []
+        verdicts |= {what.verdict for what in seen}
+    assert {"delivered", "DROP", "REJECT"} <= verdicts
