@@ -33,11 +33,11 @@ def loads_all(text: str, piece: int = PIECE) -> list[Any]:
     frame = text[:begin] + text[end:]
     documents = _read(frame)
     # In quotes that go on at the left margin, there may be what only looks like items.
-    whole = documents[0] if len(documents) == 1 else None
-    is_sure = isinstance(whole, dict) and frame.count(_ITEMS.rstrip()) == 1
-    if not is_sure or whole.get("items", "") is not None:
+    is_sure = len(documents) == 1 and frame.count(_ITEMS.rstrip()) == 1
+    document = documents[0] if is_sure else None
+    if not isinstance(document, dict) or document.get("items", "") is not None:
         return _read(text)
-    whole["items"] = _items(text[begin:end], piece)
+    document["items"] = _items(text[begin:end], piece)
     return documents
 
 
