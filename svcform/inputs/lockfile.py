@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 from svcform.diagnostics import Diagnostic, Location, Severity
 from svcform.errors import SvcformError
+from svcform.inputs.encoding import not_utf8
 from svcform.inputs.marked_files import shown
 from svcform.model.lock import LockEntry
 from svcform.model.service import NamespacedName
@@ -73,7 +74,8 @@ def read(path: Path) -> tuple[LockFile, list[Diagnostic]]:
     except FileNotFoundError:
         return LockFile(), []
     except (OSError, UnicodeDecodeError) as error:
-        detail = f"The lock file can't be read: {error}. Mend it, or get it back from Git."
+        reason = not_utf8(error) if isinstance(error, UnicodeDecodeError) else f"{error.strerror}."
+        detail = f"The lock file can't be read: {reason} If it is broken, get it back from Git."
         return LockFile(), [_problem("SVC320", "The lock file can't be read", detail, file)]
     return parse(text, file)
 
@@ -182,12 +184,13 @@ class _Reading:
             self._not_understood(line, where)
 
     def newer(self) -> Diagnostic:
-        needs = self.fields.get("needs", "a newer release")
+        needs = self.fields.get("needs", "")
+        wanted = f"It needs svcform {needs} or later." if needs else "Install a newer svcform."
         return _problem(
             "SVC322",
             "The lock file is of a newer svcform",
             f"The lock file has format {self.fields['version']}, and this svcform reads format "
-            f"{FORMAT}. It needs svcform {needs} or later.",
+            f"{FORMAT}. {wanted}",
             self.file,
         )
 

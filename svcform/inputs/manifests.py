@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from svcform.diagnostics import Diagnostic, Location, Origin, Severity
+from svcform.inputs.encoding import not_utf8, place_of
 from svcform.inputs.kinds import KINDS, Kind, group_of
 from svcform.inputs.marked_files import shown
 from svcform.inputs.sources import Source
@@ -17,6 +18,8 @@ from svcform.inputs.templates import render
 from svcform.inputs.yaml_read import Document, read_documents
 
 _SUFFIXES = (".yaml", ".yml", ".json")
+_LOWER = {name.lower(): name for name in (*KINDS, "List")}
+_TYPES = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
 
 
 class RawObject(NamedTuple):
@@ -93,13 +96,20 @@ def _expand(path: Path) -> Iterator[Path]:
             yield from (
                 Path(folder, name)
                 for name in names
-                if name.removesuffix(".j2").endswith(_SUFFIXES) and not name.startswith(".")
+                if name.removesuffix(".j2").endswith(_SUFFIXES)
+                and not name.startswith(".")
+                and not _would_block(Path(folder, name))
             )
     elif path.exists():
         yield path
     elif any(sign in str(path) for sign in "*?["):
         for match in Path(path.anchor).glob(str(path.relative_to(path.anchor))):
             yield from _expand(match)
+
+
+def _would_block(path: Path) -> bool:
+    # Whoever wants a pipe read names it, as in `<(kustomize build)`.
+    return path.is_fifo() or path.is_socket() or path.is_char_device()
 
 
 def _nothing_there(path: Path, origin: Origin | None) -> Diagnostic:
@@ -121,8 +131,11 @@ def _source(file: Path, variables: Mapping[str, Any], play: int, found: Manifest
         return found.sources[name]
     try:
         text = file.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        found.diagnostics.append(_unreadable(file_shown, error))
+    except UnicodeDecodeError as error:
+        found.diagnostics.append(_unreadable(not_utf8(error), place_of(error, file_shown)))
+        return None
+    except OSError as error:
+        found.diagnostics.append(_unreadable(f"{error.strerror}.", Location(file_shown)))
         return None
     is_json = file.name.removesuffix(".j2").endswith(".json")
     source = Source(name=name, file=file_shown, text=text, json=is_json)
@@ -133,10 +146,9 @@ def _source(file: Path, variables: Mapping[str, Any], play: int, found: Manifest
     return source
 
 
-def _unreadable(file: str, error: OSError | UnicodeDecodeError) -> Diagnostic:
-    reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else error.strerror
-    detail = f"The manifest {file} can't be read: {reason}."
-    return Diagnostic("SVC150", Severity.ERROR, "No manifest there", detail, Location(file))
+def _unreadable(reason: str, where: Location) -> Diagnostic:
+    detail = f"The manifest {where.file} can't be read: {reason}"
+    return Diagnostic("SVC150", Severity.ERROR, "No manifest there", detail, where)
 
 
 def _objects_of(source: Source, found: Manifests) -> list[int]:
@@ -169,8 +181,13 @@ def _collect(
                 item.setdefault("apiVersion", version)
             _collect(item, document, (*path, "items", number), found)
         return
+    if name.endswith("List") and isinstance(items, dict):
+        found.diagnostics.append(_no_list(where.at("items")))
+        return
     kind = KINDS.get(name)
-    if kind is None or _is_foreign(group_of(version), kind):
+    if kind is None and name.lower() in _LOWER:
+        found.diagnostics.append(_wrong_case(name, where.at("kind")))
+    elif kind is None or _is_foreign(group_of(version), kind):
         found.skipped[f"{version} {name}".strip()] += 1
     elif version != kind.api_version:
         found.diagnostics.append(_wrong_version(kind, version, where.at("apiVersion")))
@@ -184,18 +201,32 @@ def _is_foreign(group: str, kind: Kind) -> bool:
 
 
 def _no_object(value: object, where: Origin) -> Diagnostic:
-    what = "it has no `kind`" if isinstance(value, dict) else f"it is a {type(value).__name__}"
+    if isinstance(value, dict):
+        what = "its `kind` is no text" if value.get("kind") else "it has no `kind`"
+    else:
+        what = f"it is {_TYPES.get(type(value), 'something else')}"
     detail = (
         f"The document is no Kubernetes object: {what}. An object is a mapping with "
-        "`apiVersion`, `kind` and `metadata`."
+        "`apiVersion`, `kind` and `metadata`. A file of something else belongs outside of the "
+        "play's `manifests`."
     )
+    return Diagnostic("SVC155", Severity.ERROR, "Not a Kubernetes object", detail, where)
+
+
+def _no_list(where: Origin) -> Diagnostic:
+    detail = "The `items` of a List are a list: begin each with `- `."
+    return Diagnostic("SVC155", Severity.ERROR, "Not a Kubernetes object", detail, where)
+
+
+def _wrong_case(name: str, where: Origin) -> Diagnostic:
+    detail = f"There is no kind {name!r}; write {_LOWER[name.lower()]!r}, as Kubernetes does."
     return Diagnostic("SVC155", Severity.ERROR, "Not a Kubernetes object", detail, where)
 
 
 def _wrong_version(kind: Kind, version: str, where: Origin) -> Diagnostic:
     detail = (
-        f"A {kind.name} has the apiVersion {kind.api_version!r}, and here it is {version!r}; "
-        "convert the manifest."
+        f"A {kind.name} has the apiVersion {kind.api_version!r}, and here "
+        f"{f'it is {version!r}; convert the manifest' if version else 'it has none; add it'}."
     )
     return Diagnostic("SVC155", Severity.ERROR, "Not a Kubernetes object", detail, where)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from svcform.diagnostics import Diagnostic, Location, Severity
+from svcform.inputs.encoding import not_utf8, place_of
 from svcform.inputs.marked import MarkedDocument, read_marked
 from svcform.inputs.vault import VaultFailed, VaultSecret, VaultText, decrypt, is_vault
 
@@ -30,11 +31,11 @@ def read_file(
     try:
         text = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        detail = f"{file} is not UTF-8 (byte {error.start}). Save it as UTF-8."
-        return None, [_unreadable(detail, file)]
+        detail = f"{file} can't be read: {not_utf8(error)}"
+        return None, [_unreadable(detail, place_of(error, file))]
     except OSError as error:
         detail = f"{file} can't be read: {error.strerror}."
-        return None, [_unreadable(detail, file)]
+        return None, [_unreadable(detail, Location(file))]
     if is_vault(text):
         try:
             text = decrypt(VaultText(text), secrets)
@@ -52,5 +53,5 @@ def read_file(
     return read_marked(text, file)
 
 
-def _unreadable(detail: str, file: str) -> Diagnostic:
-    return Diagnostic("SVC100", Severity.ERROR, "A file can't be read", detail, Location(file))
+def _unreadable(detail: str, where: Location) -> Diagnostic:
+    return Diagnostic("SVC100", Severity.ERROR, "A file can't be read", detail, where)
