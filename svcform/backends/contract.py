@@ -77,7 +77,7 @@ class RenderInput:
 class Cut:
     """Why a flow would not get through any more.
 
-    ``effect`` completes "it would …": ``be dropped``.  ``rule`` is what does it, in the tool's own words.
+    ``effect`` completes "it would …": ``be dropped``.  ``rule`` does it, as its tool writes it.
     ``sources`` are those of the flow's addresses that it hits, as a person reads them; empty for
     all of them.
     """
