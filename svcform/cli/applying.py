@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from svcform.cli.console import Console
 from svcform.cli.proposing import Proposal
-from svcform.engine.apply import ApplyOptions, apply
+from svcform.engine.apply import ApplyOptions, Reach, apply_under_lock
 from svcform.engine.exit_code import of_apply, of_plan
 from svcform.engine.outcome import Outcome
 from svcform.errors import Interrupted, UsageError
@@ -20,6 +20,7 @@ from svcform.views.outcomes import NodeResult, outcomes_json, outcomes_text
 from svcform.views.plan_json import document, problem_json
 from svcform.views.progress import NodeProgress
 from svcform.views.services import services_json, services_text
+from svcform.views.text import clean
 
 
 def refuse_without_terminal(arguments: Namespace, out: Console) -> None:
@@ -63,11 +64,19 @@ def carry_out(arguments: Namespace, out: Console, proposal: Proposal) -> int:
         forks=arguments.forks,
         run_timeout=arguments.run_timeout,
         confirm_timeout=arguments.confirm_timeout,
+        lock_timeout=arguments.lock_timeout,
         who=who(),
         source=socket.gethostname(),
+        on_wait=lambda node, holder: out.say(clean(f"{node}: waiting for {holder}")),
+    )
+    reach = Reach(
+        nodes=proposal.nodes,
+        opener=proposal.opener,
+        plays=proposal.plays,
+        play_nodes=proposal.play_nodes,
     )
     with NodeProgress(out.stderr, "Applying", len(plan.nodes), lines=not out.json) as progress:
-        outcomes = apply(plan, proposal.nodes, proposal.opener, options, progress)
+        outcomes = apply_under_lock(plan, reach, options, progress)
     code = exit_code(plan, outcomes)
     _report(out, proposal, outcomes, code)
     return code

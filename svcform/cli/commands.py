@@ -19,6 +19,7 @@ from svcform.cli.render import add as add_render
 from svcform.cli.show import add as add_show
 from svcform.cli.status import add as add_status
 from svcform.cli.trust import add as add_trust
+from svcform.cli.unlock import add as add_unlock
 from svcform.cli.validate import add as add_validate
 
 #: What adds each command's grammar; the command itself is the grammar's default ``run``.
@@ -35,6 +36,7 @@ COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
     add_render,
     add_inventory,
     add_trust,
+    add_unlock,
     add_lock,
     add_forget,
     add_lab,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from svcform.engine import fleet
 from svcform.engine.observe import Opener, Progress
 from svcform.engine.outcome import Outcome, Result
+from svcform.engine.play_lock import Claim, hold, lock_nodes
 from svcform.engine.run_node import RunOptions, run_node
-from svcform.errors import Interrupted, NodeError, UsageError
-from svcform.model.node import Node
+from svcform.errors import Interrupted, LockHeld, NodeError, UsageError
+from svcform.model.node import Node, Play
 from svcform.plan import planfile
 from svcform.plan.plan import Batch, NodePlan, Plan
 
@@ -20,13 +21,51 @@ class ApplyOptions:
     """How a plan is carried out; times are seconds.
 
     ``who`` and ``source`` go into the nodes' receipts and locks (``alice``, ``laptop.example``).
+    ``lock_timeout`` is how long to wait for locks; ``on_wait`` is told a node and who holds its.
     """
 
     forks: int = 32
     run_timeout: int = 300
     confirm_timeout: int = 30
+    lock_timeout: int = 0
     who: str = ""
     source: str = ""
+    on_wait: Callable[[str, str], None] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Which nodes an apply may touch, and how.
+
+    Of a plan's nodes those in ``nodes`` are applied.  ``plays`` are the plan's, and ``play_nodes``
+    all of their nodes, whatever ``--limit`` says: their first ones hold the plays' locks.
+    """
+
+    nodes: Mapping[str, Node]
+    opener: Opener
+    plays: Sequence[Play] = ()
+    play_nodes: Mapping[str, Node] = field(default_factory=dict)
+
+
+def apply_under_lock(
+    plan: Plan, reach: Reach, options: ApplyOptions, progress: Progress | None = None
+) -> Mapping[str, Outcome]:
+    """As :func:`apply`, holding the plays' locks; who has one instead is in every outcome."""
+    claim = Claim(
+        plan=planfile.digest(plan),
+        who=options.who,
+        source=options.source,
+        patience=options.lock_timeout,
+        on_wait=options.on_wait,
+    )
+    wanted = [node for node in plan.nodes if node.node in reach.nodes]
+    places = lock_nodes(replace(plan, nodes=tuple(wanted)), reach.plays)
+    nodes = {**reach.play_nodes, **reach.nodes}
+    try:
+        with hold(places, nodes, reach.opener, claim) as still_held:
+            return apply(plan, reach.nodes, reach.opener, options, progress, may_go_on=still_held)
+    except LockHeld as error:
+        return {node.node: _locked(node, error) for node in wanted}
 
 
 def apply(
@@ -35,34 +74,49 @@ def apply(
     opener: Opener,
     options: ApplyOptions = ApplyOptions(),
     progress: Progress | None = None,
+    *,
+    may_go_on: Callable[[], bool] = lambda: True,
 ) -> Mapping[str, Outcome]:
     """Carry out the plan on those of its nodes that are in ``nodes``; one outcome each.
 
-    Raises UsageError for a plan with refusals.
+    Asks ``may_go_on`` before each batch.  Raises UsageError for a plan with refusals.
     """
     if plan.refusals:
         raise UsageError("The plan has refusals; it can't be applied.")
     plans = {node_plan.node: node_plan for node_plan in plan.nodes if node_plan.node in nodes}
-    run_options = RunOptions(
-        project=plan.project_id,
-        plan=planfile.digest(plan),
-        run_timeout=options.run_timeout,
-        confirm_timeout=options.confirm_timeout,
-        who=options.who,
-        source=options.source,
-    )
+    work = _Work(plans=plans, opener=opener, options=_run_options(plan, options))
     outcomes: dict[str, Outcome] = {}
     stopped = False
     for batch in plan.batches or (Batch(nodes=tuple(plans)),):
         names = [name for name in batch.nodes if name in plans]
-        if stopped:
+        if stopped or not may_go_on():
             outcomes.update((name, _skipped(name)) for name in names)
             continue
-        work = _Work(plans=plans, opener=opener, options=run_options)
         done = work.run([nodes[name] for name in names], options.forks, progress)
         outcomes.update(done)
         stopped = _too_many_failed(batch, [done[name] for name in names])
     return outcomes
+
+
+def _run_options(plan: Plan, options: ApplyOptions) -> RunOptions:
+    return RunOptions(
+        project=plan.project_id,
+        plan=planfile.digest(plan),
+        run_timeout=options.run_timeout,
+        confirm_timeout=options.confirm_timeout,
+        lock_timeout=options.lock_timeout,
+        who=options.who,
+        source=options.source,
+        on_wait=options.on_wait,
+    )
+
+
+def _locked(plan: NodePlan, error: LockHeld) -> Outcome:
+    if plan.is_empty:
+        return Outcome(node=plan.node, result=Result.UNCHANGED)
+    return Outcome(
+        node=plan.node, result=Result.LOCKED, detail=str(error), remedy=error.remedy, error=error
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

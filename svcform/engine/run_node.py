@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import secrets
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -20,7 +22,11 @@ from svcform.transport.contract import Binding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What is the same for all nodes of a run; ``plan`` is the plan's digest."""
+    """What is the same for all nodes of a run; ``plan`` is the plan's digest.
+
+    A locked node is asked again for ``lock_timeout`` seconds; ``on_wait`` hears once who is in the
+    way there.
+    """
 
     project: str
     plan: str
@@ -28,6 +34,8 @@ class RunOptions:
     confirm_timeout: int
     who: str
     source: str
+    lock_timeout: int = 0
+    on_wait: Callable[[str, str], None] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +49,7 @@ class _Answer:
 
 
 _TRIES = 3
+_RETRY = 1.0
 
 _RESULTS = {
     "applied": Result.APPLIED,
@@ -66,7 +75,7 @@ def run_node(plan: NodePlan, node: Node, opener: Opener, options: RunOptions) ->
         )
     if plan.is_empty:
         return Outcome(node=node.name, result=Result.UNCHANGED)
-    return _Run(plan=plan, node=node, opener=opener, options=options).carry_out()
+    return _Run(plan=plan, node=node, opener=opener, options=options).carry_out_when_free()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +84,16 @@ class _Run:
     node: Node
     opener: Opener
     options: RunOptions
+
+    def carry_out_when_free(self) -> Outcome:
+        deadline = time.monotonic() + self.options.lock_timeout
+        outcome = self.carry_out()
+        if outcome.result is Result.LOCKED and self.options.lock_timeout and self.options.on_wait:
+            self.options.on_wait(self.node.name, outcome.detail)
+        while outcome.result is Result.LOCKED and time.monotonic() < deadline:
+            time.sleep(_RETRY)
+            outcome = self.carry_out()
+        return outcome
 
     def carry_out(self) -> Outcome:
         run, nonce = secrets.token_hex(8), secrets.token_hex(16)

@@ -63,8 +63,9 @@ holder() {
 # The stale lock's own name is in the folder that gives the right to break it: nobody can break
 # another one by mistake, and of many only one does.
 break_stale() {
+	name=$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)
+	[ -n "$name" ] || return 0
 	alive "$state/lock" && return 1
-	name=$(sed -n "s/^run$tab//p" "$state/lock")
 	mkdir "$state/broken.$name" 2>/dev/null || return 1
 	[ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$name" ] && rm -f "$state/lock"
 	return 0

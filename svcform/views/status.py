@@ -94,8 +94,8 @@ def _node_json(node: NodeStatus) -> Mapping[str, Any]:
         "guard_pending": node.guarded,
         "changes": node.changes,
         "last": receipt_json(node.receipt) if node.receipt else None,
-        "lock": _lock_json(node.lock),
-        "play_lock": _lock_json(node.play_lock),
+        "lock": lock_json(node.lock),
+        "play_lock": lock_json(node.play_lock),
         "problem": problem_json(node.problem),
     }
 
@@ -118,7 +118,8 @@ def receipt_json(receipt: Receipt) -> Mapping[str, Any]:
     }
 
 
-def _lock_json(lock: LockHolder | None) -> Mapping[str, Any] | None:
+def lock_json(lock: LockHolder | None) -> Mapping[str, Any] | None:
+    """Who holds, or left, a lock."""
     if lock is None:
         return None
     return {
