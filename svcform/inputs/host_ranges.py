@@ -19,7 +19,7 @@ _HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
 _PART = rf"(?:[01]?[0-9]{{1,2}}|2[0-4][0-9]|25[0-5]|{_NUMBERS})"
 _IPV4 = re.compile(rf"(?:{_PART}\.){{3}}{_PART}")
 _IPV6 = re.compile(
-    r"[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*(?:\[[0-9a-f]+:[0-9a-f]+(?::[0-9]+)?\])?", re.I
+    r"[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*(?:(?<=:)\[[0-9a-f]+:[0-9a-f]+(?::[0-9]+)?\])?", re.I
 )
 
 

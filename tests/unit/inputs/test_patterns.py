@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.errors import AnsibleError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from svcform.inputs.inventory import read_inventory
@@ -54,6 +54,8 @@ def both():
 
 
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@example(pattern="fd00::1[0:0]")
+@example(pattern="fd00::[0:1]")
 @given(pattern=patterns)
 def test_random_patterns_match_what_ansible_matches(both, pattern):
     groups, manager = both
