@@ -102,7 +102,7 @@ class Values:
         except VaultFailed as failure:
             raise Unusable(f"{name} can't be used: {failure}", layer.where(name)) from failure
         except _FAILURES as error:
-            reason = " ".join(str(error).split()).rstrip(".")
+            reason = " ".join(str(error).split()).rstrip(".") or "its value is too large"
             message = f"The expression in {name} can't be evaluated: {reason}."
             raise Unusable(message, layer.where(name)) from error
         return Value(value, name, layer, look_up.secret)
@@ -118,6 +118,7 @@ _FAILURES = (
     LookupError,
     AttributeError,
     RecursionError,
+    MemoryError,
 )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from fnmatch import translate
 from pathlib import Path
 
+from svcform.inputs.encoding import not_utf8
 from svcform.inputs.groups import ALL, LOCALHOST, Groups
 from svcform.inputs.host_ranges import is_host
 
@@ -93,7 +94,7 @@ class Patterns:
             # Ansible has one such host: the first name that was asked for.
             self._localhost = self._localhost or expression
             return [self._localhost]
-        if not found and not matching and expression != ALL:
+        if not found and (not matching or expression == ALL):
             self.unmatched.append(expression)
         return found
 
@@ -123,8 +124,12 @@ def read_limit(limit: str) -> list[str]:
             continue
         try:
             lines = Path(part[1:]).read_text("utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as error:
-            raise BadPattern(f"The file {part[1:]} of --limit can't be read: {error}.") from error
+        except OSError as error:
+            reason = error.strerror
+            raise BadPattern(f"The file {part[1:]} of --limit can't be read: {reason}.") from error
+        except UnicodeDecodeError as error:
+            reason = not_utf8(error)
+            raise BadPattern(f"The file {part[1:]} of --limit can't be read: {reason}") from error
         found += [line.strip() for line in lines if line.strip()]
     return found
 

@@ -95,7 +95,7 @@ def _read_play(
                     "SVC133", Severity.ERROR, "A play's key has a wrong value", detail, where
                 )
             )
-    if "hosts" not in data:
+    if "hosts" not in data and "import_playbook" not in data:
         detail = "The play has no `hosts`: say which nodes or groups of the inventory it is for."
         where = document.location(number)
         problems.append(

@@ -17,7 +17,9 @@ class NamespacedName(NamedTuple):
     name: str
 
     def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
+        text = f"{self.namespace}/{self.name}"
+        # Findings name objects before their names are checked: a line break would forge a line.
+        return text if text.isprintable() else repr(text)[1:-1]
 
 
 class ServiceType(Enum):

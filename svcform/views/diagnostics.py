@@ -9,6 +9,7 @@ from svcform.diagnostics import Diagnostic, Location, Origin, Severity
 from svcform.views.text import Palette, clean, clean_lines, joined, plural
 
 _COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTICE: "cyan"}
+_KEPT = 500
 _ORDER = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTICE: 2}
 
 
@@ -41,7 +42,14 @@ def _one(diagnostic: Diagnostic, palette: Palette) -> list[str]:
     head = f"{palette.paint(clean(str(place)), 'bold')}: " if place.file else ""
     word = palette.paint(diagnostic.severity.value, _COLOURS[diagnostic.severity], "bold")
     first = f"{head}{word} {diagnostic.code} {clean(diagnostic.summary)}"
-    return [first, *(f"    {line}" for line in clean_lines(diagnostic.detail))]
+    return [first, *(f"    {_clipped(line)}" for line in clean_lines(diagnostic.detail))]
+
+
+def _clipped(line: str) -> str:
+    # A manifest's name can be a megabyte; what to do stands at the end.
+    if len(line) <= 2 * _KEPT:
+        return line
+    return f"{line[:_KEPT]} […] {line[-_KEPT:]}"
 
 
 def tally(diagnostics: Iterable[Diagnostic]) -> str:

@@ -62,3 +62,13 @@ def test_what_is_no_object_is_told_with_what_to_do(tmp_path, text, place, said):
     result = loaded(project(tmp_path, x_yaml=text))
     assert shown(result) == [f"x.yaml:{place} SVC155"]
     assert said in result.diagnostics[0].detail
+
+
+def test_a_name_with_a_line_break_forges_no_line(tmp_path):
+    text = (
+        "apiVersion: v1\nkind: Service\nspec: {ports: [{port: 80}]}\n"
+        'metadata: {name: "a\\nx.yaml:1:1: error\\x1b[0m"}\n'
+    )
+    result = loaded(project(tmp_path, x_yaml=text))
+    assert [d.code for d in result.diagnostics] == ["SVC202"]
+    assert result.diagnostics[0].detail.isprintable()

@@ -187,3 +187,15 @@ def test_extra_vars_that_make_no_sense_are_told(tmp_path: Path, argument):
 
     assert codes <= {"SVC114", "SVC100"}
     assert codes
+
+
+def test_a_play_on_an_inventory_without_hosts_is_a_warning(tmp_path: Path):
+    write(tmp_path, inventory="all:\n", playbook="- hosts: all\n")
+
+    assert findings(tmp_path) == ["playbooks/site.yml:1:10 SVC121 warning"]
+
+
+def test_a_play_of_ansibles_is_told_once(tmp_path: Path):
+    write(tmp_path, playbook="- import_playbook: other.yml\n")
+
+    assert findings(tmp_path) == ["playbooks/site.yml:1:3 SVC131 error"]
