@@ -12,12 +12,13 @@ from svcform.backends.proxy.iptables.observe import forward_policy
 from svcform.backends.registry import BACKENDS
 from svcform.engine import fleet
 from svcform.engine.facts import parse_facts
+from svcform.engine.installed import read_by_installed
 from svcform.engine.recorded import Recorded, parse_recorded
-from svcform.errors import NodeError, ReadingFailed
+from svcform.errors import BecomeFailed, NodeError, ReadingFailed
 from svcform.model.facts import Facts
 from svcform.model.node import Connection, Node
 from svcform.program.reading import Section, parse_reading, reading_input, reading_script
-from svcform.transport.contract import Binding, Session
+from svcform.transport.contract import Binding, ExecResult, Session
 
 Opener = Callable[[Node], Session]
 """Opens a session to a node; raises a NodeError where it can't."""
@@ -50,7 +51,7 @@ def observe(
 
     def work(node: Node) -> Observation:
         with opener(node) as session:
-            return _observe_one(session, compress=is_remote(node.connection))
+            return _observe_one(session, node.connection)
 
     def done(node: Node, outcome: Observation | NodeError) -> None:
         if progress:
@@ -97,10 +98,10 @@ def understand(sections: Mapping[str, Section], binding: Binding) -> Observation
     )
 
 
-def _observe_one(session: Session, *, compress: bool) -> Observation:
+def _observe_one(session: Session, connection: Connection) -> Observation:
     nonce = secrets.token_hex(16)
-    given = reading_input(nonce, compress=compress)
-    result = session.exec(the_reading_script(), stdin=given, timeout=_TIMEOUT)
+    given = reading_input(nonce, compress=is_remote(connection))
+    result = _run_reading(session, given, connection)
     if result.code:
         said = result.stderr.decode(errors="replace").strip()[-300:]
         raise ReadingFailed(
@@ -108,6 +109,19 @@ def _observe_one(session: Session, *, compress: bool) -> Observation:
             remedy="It has to run as root: set ansible_become, or a user that is root.",
         )
     return parse_observation(result.stdout, nonce, session.binding)
+
+
+def _run_reading(session: Session, given: bytes, connection: Connection) -> ExecResult:
+    script = the_reading_script()
+    try:
+        return session.exec(script, stdin=given, timeout=_TIMEOUT)
+    except BecomeFailed:
+        if connection.become_password is not None:
+            raise
+        result = read_by_installed(session, script, stdin=given, timeout=_TIMEOUT)
+        if result is None:
+            raise
+        return result
 
 
 def _reading(name: str, section: Section | None) -> Reading:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from svcform.engine.installed import installed_head
 from svcform.engine.observe import Opener, is_remote, parse_observation, the_reading_script
 from svcform.engine.outcome import Outcome, Result
 from svcform.engine.verify import differences
@@ -222,6 +223,7 @@ class _Run:
             checkpoints=plan.checkpoints,
             service_changes=plan.service_changes,
             reading=the_reading_script(),
+            installed_head=installed_head(the_reading_script()),
         )
 
 

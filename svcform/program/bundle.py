@@ -23,7 +23,8 @@ class RunRequest:
 
     ``meta`` are the runner's keys: run, plan, project, layout, found_project, found_layout,
     machine, before, after, who, source, run_timeout, confirm_timeout, absent, nonce, form.
-    ``reading`` is the reading script, whose answer is the read-back.
+    ``reading`` is the reading script, whose answer is the read-back.  Behind ``installed_head`` it
+    stays on the node.
     """
 
     meta: Mapping[str, str]
@@ -31,6 +32,7 @@ class RunRequest:
     checkpoints: Sequence[Checkpoint]
     service_changes: Sequence[ServiceChange]
     reading: str = field(repr=False)
+    installed_head: str = field(repr=False)
 
 
 def carry_script() -> str:
@@ -59,6 +61,7 @@ def _files(request: RunRequest) -> Iterator[tuple[str, bytes]]:
     yield "runner", shell_source("runner.sh").encode()
     yield "meta", _table(request.meta.items())
     yield "reading", request.reading.encode()
+    yield "reading.head", request.installed_head.encode()
     yield "connections", shell_source("connections.sh").encode()
     yield from _checkpoint_files(request.checkpoints)
     yield from _fingerprint_files(request.program.fingerprints)

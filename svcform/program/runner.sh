@@ -107,7 +107,7 @@ conclude() { # OUTCOME DETAIL: the last act of every run
 	put "$dir/outcome" "$1"
 	persist "$dir/outcome"
 	release_lock
-	rm -rf "$dir"/step.* "$dir"/fingerprint.* "$dir/checkpoint" "$dir/after" "$dir/reading" "$dir/answer"
+	rm -rf "$dir"/step.* "$dir"/fingerprint.* "$dir/checkpoint" "$dir/after" "$dir"/reading* "$dir/answer"
 	syslog "end run=$(meta run) plan=$(meta plan) outcome=$1 $2"
 }
 put_back() { # CHECKPOINT LEFT RESTORED: its backends in reverse order; rows that go and come back
@@ -139,7 +139,7 @@ merge_services() {
 }
 forget_everything() { # an emptied node keeps nothing
 	rm -rf "$state/confirmed" "$state/previous" "$state/receipts" "$state/host"
-	rm -f "$state/services.tsv" "$state/project" "$state/layout" "$state/runner"
+	rm -f "$state/services.tsv" "$state/project" "$state/layout" "$state/runner" "$state/reading"
 	for other in "$state"/runs/*/; do
 		[ "${other%/}" = "$dir" ] || [ ! -e "$other/outcome" ] || rm -rf "$other"
 	done
@@ -155,6 +155,7 @@ commit() {
 	put "$state/project" "$(meta project)"
 	put "$state/layout" "$(meta layout)"
 	cp "$dir/runner" "$state/runner.new" && mv "$state/runner.new" "$state/runner"
+	cat "$dir/reading.head" "$dir/reading" >"$state/reading.new" && mv "$state/reading.new" "$state/reading"
 	if [ -d "$dir/after" ]; then
 		cp "$state/services.tsv" "$dir/meta" "$dir/after"
 		rm -rf "$state/previous"

@@ -32,6 +32,20 @@ class Binding:
     host_key: str = ""
 
 
+#: The line that says that the other user's shell is there, between newlines, on both streams.
+BECAME = "SVCFORM-BECAME"
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A script that lies on the node: the become method's whole command is ``sh PATH``.
+
+    So a sudoers line can allow it and nothing else.  It begins with :data:`BECAME`.
+    """
+
+    path: str
+
+
 class Session(Protocol):
     """An open connection to one node; use it as a context manager."""
 
@@ -40,8 +54,10 @@ class Session(Protocol):
         """Where this session leads."""
         ...
 
-    def exec(self, script: str, *, stdin: bytes = b"", timeout: float = 120.0) -> ExecResult:
-        """Run ``sh -c script`` on the node, as root where the node's connection says become.
+    def exec(
+        self, script: str | Installed, *, stdin: bytes = b"", timeout: float = 120.0
+    ) -> ExecResult:
+        """Run a script by the node's ``sh``, as root where the node's connection says become.
 
         ``stdin`` is the script's standard input.  Both streams are drained together.
         Raises ``Unreachable`` on a lost connection or after ``timeout`` seconds.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from svcform.errors import BecomeFailed
 from svcform.model.node import Connection
+from svcform.transport.contract import BECAME, Installed
 
 LOADER = 'IFS= read -r svcform && eval "$(printf %b "$svcform")"'
 
@@ -22,8 +23,6 @@ COMMAND = f"exec sh -c '{LOADER}'"
 #: Longer scripts become root's through standard input: sudo writes its whole command to the
 #: system's log.  Shorter ones are arguments, so that a sudoers line can allow exactly one.
 _ARGUMENT_LIMIT = 2000
-
-_BECAME = "SVCFORM-BECAME"
 
 METHODS = ("sudo", "doas", "su")
 
@@ -57,7 +56,7 @@ class Framed:
     prompt: bytes = b""
 
 
-def frame(script: str, stdin: bytes, connection: Connection, nonce: str) -> Framed:
+def frame(script: str | Installed, stdin: bytes, connection: Connection, nonce: str) -> Framed:
     """Frame a script for a node, as root (or ``become_user``) where its connection says so.
 
     Raises ``BecomeFailed`` for a method that there isn't.
@@ -65,7 +64,9 @@ def frame(script: str, stdin: bytes, connection: Connection, nonce: str) -> Fram
     begin = _print_marker(nonce)
     began = _marker(nonce)
     if not connection.become:
-        return Framed(nonce=nonce, line=encode(begin + script), payload=stdin, markers=(began,))
+        own, more = _unbecome(script)
+        markers = (began, *more)
+        return Framed(nonce=nonce, line=encode(begin + own), payload=stdin, markers=markers)
     inner, payload = _inner(script, stdin)
     password = connection.become_password
     prompt = f"[svcform {nonce}] password: "
@@ -75,23 +76,25 @@ def frame(script: str, stdin: bytes, connection: Connection, nonce: str) -> Fram
         nonce=nonce,
         line=encode(outer),
         payload=payload,
-        markers=(began, _marker(_BECAME)),
+        markers=(began, _marker(BECAME)),
         password=None if password is None else password.encode() + b"\n",
         prompt=prompt.encode(),
     )
 
 
-def frame_terminal(fifos: str, connection: Connection, nonce: str) -> Framed:
+def frame_terminal(
+    script: str | Installed, fifos: str, connection: Connection, nonce: str
+) -> Framed:
     """Become through a terminal: standard streams come from and go to FIFOs in a directory.
 
     doas reads a password from its terminal only, and a terminal is no place for bytes.
-    The script itself comes through the FIFO, as the first line for :data:`LOADER`.
+    A script that isn't installed comes through the FIFO, as the first line for :data:`LOADER`.
     """
     streams = " ".join(
         f"{redirect}{shlex.quote(f'{fifos}/{number}')}"
         for number, redirect in enumerate(("<", ">", "2>"))
     )
-    inner = _print_marker(_BECAME) + LOADER
+    inner = script if isinstance(script, Installed) else _print_marker(BECAME) + LOADER
     command = become_command(connection, "", inner)
     # no exec: this shell keeps the terminal open, and sshd would end it with its last descriptor
     script = _print_marker(nonce) + f"{command} {streams}\nexit $?"
@@ -107,7 +110,7 @@ def frame_terminal(fifos: str, connection: Connection, nonce: str) -> Framed:
     )
 
 
-def frame_fifos(script: str, stdin: bytes, nonce: str) -> Framed:
+def frame_fifos(script: str | Installed, stdin: bytes, nonce: str) -> Framed:
     """The other end of :func:`frame_terminal`: FIFOs of our own, joined to this channel.
 
     It prints the directory's name and waits for a line, so that it never opens a FIFO that
@@ -117,8 +120,8 @@ def frame_fifos(script: str, stdin: bytes, nonce: str) -> Framed:
     return Framed(
         nonce=nonce,
         line=line,
-        payload=encode(script) + stdin,
-        markers=(_marker(nonce), _marker(_BECAME)),
+        payload=stdin if isinstance(script, Installed) else encode(script) + stdin,
+        markers=(_marker(nonce), _marker(BECAME)),
     )
 
 
@@ -145,24 +148,24 @@ def needs_terminal(connection: Connection) -> bool:
     )
 
 
-def become_command(connection: Connection, prompt: str, inner: str) -> str:
+def become_command(connection: Connection, prompt: str, inner: str | Installed) -> str:
     """The become method's command line for a POSIX shell; with a prompt it reads standard input.
 
     Raises ``BecomeFailed`` for a method that there isn't.
     """
-    user, script = shlex.quote(connection.become_user), shlex.quote(inner)
+    user, shell = shlex.quote(connection.become_user), _shell(inner)
     asks = connection.become_password is not None
     match connection.become_method:
         case "sudo":
             way = "-n"
             if asks:
                 way = f"-S -p {shlex.quote(prompt)}" if prompt else ""
-            return f"sudo {way} -H -u {user} -- sh -c {script}"
+            return f"sudo {way} -H -u {user} -- {shell}"
         case "doas":
-            return f"doas {'' if asks else '-n'} -u {user} sh -c {script}"
+            return f"doas {'' if asks else '-n'} -u {user} {shell}"
         case "su":
             # it asks in the words of PAM, on stderr, and reads standard input (util-linux 2.38)
-            return f"env LC_ALL=C su -s /bin/sh -c {script} {user}"
+            return f"env LC_ALL=C su -s /bin/sh -c {shlex.quote(f'exec {shell}')} {user}"
     raise BecomeFailed(
         f"There is no become method {connection.become_method!r} here.",
         remedy=f"Set ansible_become_method to one of {', '.join(METHODS)}.",
@@ -174,8 +177,22 @@ def _find(method: str) -> str:
     return f'command -v {name} >/dev/null 2>&1 || {{ echo {name}": not found" >&2; exit 127; }}\n'
 
 
-def _inner(script: str, stdin: bytes) -> tuple[str, bytes]:
-    begin = _print_marker(_BECAME)
+def _shell(inner: str | Installed) -> str:
+    if isinstance(inner, Installed):
+        return f"sh {shlex.quote(inner.path)}"
+    return f"sh -c {shlex.quote(inner)}"
+
+
+def _unbecome(script: str | Installed) -> tuple[str, tuple[bytes, ...]]:
+    if isinstance(script, Installed):
+        return f"exec {_shell(script)}", (_marker(BECAME),)
+    return script, ()
+
+
+def _inner(script: str | Installed, stdin: bytes) -> tuple[str | Installed, bytes]:
+    if isinstance(script, Installed):
+        return script, stdin
+    begin = _print_marker(BECAME)
     if len(script) <= _ARGUMENT_LIMIT:
         return begin + script, stdin
     return begin + LOADER, encode(script) + stdin

@@ -17,7 +17,7 @@ from typing import IO, Self
 
 from svcform.errors import BecomeFailed, Unreachable
 from svcform.model.node import Connection
-from svcform.transport.contract import Binding, ExecResult, Session
+from svcform.transport.contract import Binding, ExecResult, Installed, Session
 from svcform.transport.conversation import Conversation
 from svcform.transport.framing import frame, needs_terminal
 
@@ -70,8 +70,10 @@ class LocalSession:
         """Where this session leads: there is no port and no host key."""
         return Binding(address=self._connection.host, port=0)
 
-    def exec(self, script: str, *, stdin: bytes = b"", timeout: float = 120.0) -> ExecResult:
-        """Run ``sh -c script``, as root where the node's connection says become.
+    def exec(
+        self, script: str | Installed, *, stdin: bytes = b"", timeout: float = 120.0
+    ) -> ExecResult:
+        """Run a script by ``sh``, as root where the node's connection says become.
 
         After ``timeout`` seconds the script and all it started are killed.  Raises ``Unreachable``
         then, and ``BecomeFailed``.

@@ -9,7 +9,7 @@ from typing import Self
 
 from svcform.errors import BecomeFailed, Unreachable
 from svcform.model.node import Connection
-from svcform.transport.contract import Binding, ExecResult
+from svcform.transport.contract import Binding, ExecResult, Installed
 from svcform.transport.conversation import Conversation
 from svcform.transport.framing import Framed, frame, needs_terminal
 from svcform.transport.ssh.connect import LOST, Link
@@ -34,8 +34,10 @@ class SshSession:
         key = self._link.key.fingerprint
         return Binding(address=target.host, port=target.port, host_key=key)
 
-    def exec(self, script: str, *, stdin: bytes = b"", timeout: float = 120.0) -> ExecResult:
-        """Run ``sh -c script`` on the node, as root where the node's connection says become.
+    def exec(
+        self, script: str | Installed, *, stdin: bytes = b"", timeout: float = 120.0
+    ) -> ExecResult:
+        """Run a script by the node's ``sh``, as root where the node's connection says become.
 
         Raises ``Unreachable`` on a lost connection or after ``timeout`` seconds, and
         ``BecomeFailed``.
@@ -54,7 +56,7 @@ class SshSession:
                 f" {str(error).rstrip('.') or 'it closed'}."
             ) from None
 
-    def _exec(self, script: str, stdin: bytes, deadline: float) -> ExecResult:
+    def _exec(self, script: str | Installed, stdin: bytes, deadline: float) -> ExecResult:
         if self._by_terminal:
             return self._exec_by_terminal(script, stdin, deadline)
         framed = frame(script, stdin, self._connection, secrets.token_hex(8))
@@ -66,7 +68,9 @@ class SshSession:
         # sudoers says requiretty
         return self._exec_by_terminal(script, stdin, deadline)
 
-    def _exec_by_terminal(self, script: str, stdin: bytes, deadline: float) -> ExecResult:
+    def _exec_by_terminal(
+        self, script: str | Installed, stdin: bytes, deadline: float
+    ) -> ExecResult:
         label = self._target.label
         self._by_terminal = True
         return exec_by_terminal(self._link, self._connection, label, (script, stdin), deadline)

@@ -15,7 +15,7 @@ import paramiko
 
 from svcform.errors import BecomeFailed
 from svcform.model.node import Connection
-from svcform.transport.contract import ExecResult
+from svcform.transport.contract import ExecResult, Installed
 from svcform.transport.conversation import Conversation, Stream, wrong_password
 from svcform.transport.framing import Framed, frame_fifos, frame_terminal
 from svcform.transport.ssh.connect import LOST, Link
@@ -67,7 +67,7 @@ def exec_by_terminal(
     link: Link,
     connection: Connection,
     label: str,
-    work: tuple[str, bytes],
+    work: tuple[str | Installed, bytes],
     deadline: float,
 ) -> ExecResult:
     """Run a script with its standard input as another user.
@@ -87,9 +87,8 @@ def exec_by_terminal(
             conversation.hear(stdout, stderr)
             if terminal is None and (directory := _directory(conversation.stdout)):
                 terminal = stack.enter_context(open_channel(link, deadline))
-                login = _log_in(
-                    terminal, frame_terminal(directory, connection, framed.nonce), deadline
-                )
+                become = frame_terminal(work[0], directory, connection, framed.nonce)
+                login = _log_in(terminal, become, deadline)
                 pump.send(b"go\n" + framed.payload, last=True)
         if login is None or terminal is None:
             return conversation.result(exit_code(link, streams, deadline))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from svcform.engine.apply import ApplyOptions, apply
+from svcform.engine.installed import installed_head
 from svcform.engine.observe import Observation, observe, the_reading_script
 from svcform.engine.outcome import Outcome, Result
 from svcform.engine.propose import ProposeOptions, propose
@@ -94,6 +95,7 @@ def start_without_confirming(lab_node: LabNode, made: Plan, confirm_timeout: int
         checkpoints=node.checkpoints,
         service_changes=node.service_changes,
         reading=the_reading_script(),
+        installed_head=installed_head(the_reading_script()),
     )
     with lab_node.session() as session:
         return session.exec(carry_script(), stdin=write_bundle(request)).stdout

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 
 from svcform.errors import BecomeFailed, Unreachable
 from svcform.transport import ssh
+from svcform.transport.contract import BECAME, Installed
 from tests.unit.transport.sshd import PASSWORD, Sshd
 
 pytestmark = pytest.mark.root
@@ -39,6 +41,20 @@ def test_becomes_root_and_hands_every_byte_over(
             assert result.code == 7, result.stderr
             assert result.stdout == b"root\n" + PAYLOAD
             assert result.stderr == b"an error\n"
+
+
+@pytest.mark.parametrize(("method", "user", "password"), WAYS)
+def test_a_script_that_lies_on_the_node_is_run_as_root(
+    node: Sshd, tmp_path: Path, method: str, user: str, password: str | None
+) -> None:
+    script = tmp_path / "script"
+    marker = f"printf '\\n{BECAME}\\n'; printf '\\n{BECAME}\\n' >&2\n"
+    script.write_text(f"{marker}id -un; cat; echo an error >&2; exit 7\n")
+    connection = node.become(user, password, become_method=method)
+    with ssh.open_session(connection, node.pins()) as session:
+        result = session.exec(Installed(str(script)), stdin=PAYLOAD)
+    assert (result.code, result.stdout) == (7, b"root\n" + PAYLOAD)
+    assert result.stderr == b"an error\n"
 
 
 @pytest.mark.parametrize("method", ["sudo", "doas", "su"])
