@@ -27,6 +27,7 @@ def parse_facts(sections: Mapping[str, Section]) -> Facts:
     text = {name: _text(section) for name, section in sections.items() if name[:5] == "fact."}
     host = _pairs(text["fact.host"].splitlines(), "=")
     modules = text.get("fact.modules", "").splitlines()
+    units = text.get("fact.units", "").splitlines()
     return Facts(
         hostname=host.get("hostname", ""),
         machine_id=host.get("machine_id", ""),
@@ -43,7 +44,8 @@ def parse_facts(sections: Mapping[str, Section]) -> Facts:
         loadable=frozenset(_after("loadable", modules)),
         module_parameters=_pairs(_after("parameter", modules), " "),
         bridges=_bridges(text.get("fact.bridges", "")),
-        units=frozenset(text.get("fact.units", "").split()),
+        units=frozenset(line for line in units if " " not in line),
+        disruptive=frozenset(_after("disrupts", units)),
         ssh=_ssh(text.get("fact.ssh", "")),
         sshd=_sshd(text.get("fact.ssh", "")),
     )

@@ -55,7 +55,9 @@ class Facts:
     ``modules`` are those loaded or built in, ``loadable`` those that ``modprobe`` would find, of
     those that a backend asked for; ``module_parameters`` maps ``module.parameter`` to its value.
     ``bridges`` are the interfaces that are bridges.  ``units`` are the active ones among those that
-    reload packet filters (``firewalld`` …).  ``ssh`` is None where the reading came in otherwise;
+    reload packet filters (``firewalld`` …), ``disruptive`` those of them that, as they are
+    configured, flush everybody's rules or (Docker) close FORWARD when they start again.
+    ``ssh`` is None where the reading came in otherwise;
     ``sshd`` are the sockets on which the node's sshd listens, as far as that could be seen.
     """
 
@@ -75,6 +77,7 @@ class Facts:
     module_parameters: Mapping[str, str] = field(default_factory=_empty)
     bridges: frozenset[str] = frozenset()
     units: frozenset[str] = frozenset()
+    disruptive: frozenset[str] = frozenset()
     forward_policy: Mapping[Family, str] = field(default_factory=lambda: MappingProxyType({}))
     ssh: SshConnection | None = None
     sshd: tuple[Listening, ...] = ()

@@ -102,10 +102,31 @@ fact_modules() {
 
 fact_units() {
 	[ -d /run/systemd/system ] && has systemctl || exit 90
-	for unit in firewalld ufw nftables netfilter-persistent iptables docker; do
-		systemctl -q is-active $unit 2>/dev/null && printf '%s\n' $unit
+	for unit in firewalld ufw nftables netfilter-persistent iptables ip6tables docker; do
+		systemctl -q is-active $unit 2>/dev/null || continue
+		printf '%s\n' $unit
+		disrupts $unit && printf 'disrupts %s\n' $unit
 	done
 	exit 0
+}
+
+# Whether a restart of a unit, as it is configured, flushes rules that aren't its own, or (Docker,
+# after a boot) closes FORWARD.
+disrupts() {
+	case $1 in
+	nftables | iptables | ip6tables) true ;;
+	netfilter-persistent) ! grep -qs '^IPTABLES_RESTORE_NOFLUSH=.*yes' /etc/default/$1 ;;
+	ufw) grep -qs '^MANAGE_BUILTINS=.*yes' /etc/default/ufw ;;
+	firewalld)
+		grep -qs '^FirewallBackend=iptables' /etc/firewalld/firewalld.conf ||
+			grep -Eqs '<(rule|passthrough|chain) ' /etc/firewalld/direct.xml
+		;;
+	docker)
+		! cat /etc/sysctl.conf /etc/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf 2>/dev/null |
+			grep -Eq '^[ -]*net[./]ipv4[./]ip_forward *= *1'
+		;;
+	*) false ;;
+	esac
 }
 
 # Sudo drops SSH_CONNECTION: the processes above this one still have it.

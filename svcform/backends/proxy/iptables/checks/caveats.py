@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from svcform.backends.contract import Probe, Reading
 from svcform.backends.proxy.iptables.checks.foreign_tables import foreign_drops
+from svcform.backends.proxy.iptables.checks.reloaders import reloaders
 from svcform.backends.proxy.iptables.objects import (
     FAMILY_WORDS,
     PREFIX,
@@ -45,6 +46,7 @@ def caveats(
         *foreign_drops(text, node),
         *_foreign_forward(readings, facts, node),
         *_foreign_marks(readings, facts, intent),
+        *reloaders(facts, node),
     )
 
 
@@ -65,7 +67,9 @@ def _incompatible(readings: Mapping[str, Reading], facts: Facts, node: str) -> I
     variant = variant_of(facts)
     for family in FAMILY_WORDS.values():
         reading = readings.get(probe_name(variant, family))
-        for found in _INCOMPATIBLE.findall(reading.output if reading else b""):
+        output = reading.output if reading else b""
+        # To look for plain text first is 20 times faster, and mostly all there is to do.
+        for found in _INCOMPATIBLE.findall(output) if b"is incompatible" in output else ():
             table = found.decode()
             yield Diagnostic(
                 "SVC405",

@@ -1,0 +1,48 @@
+"""Services on the node that wipe our rules, or close FORWARD, when they start again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from svcform.backends.proxy.iptables.objects import Variant
+from svcform.backends.proxy.iptables.tools import variant_of
+from svcform.diagnostics import Diagnostic, Severity
+from svcform.model.facts import Facts
+
+#: What spares our rules, by unit: Debian 12's and Rocky 9's units and their configuration.
+_REMEDIES = {
+    "nftables": "Let /etc/nftables.conf delete and make its own tables instead of `flush ruleset`, "
+    "and reload it instead of restarting.",
+    "netfilter-persistent": "Set IPTABLES_RESTORE_NOFLUSH=yes and IP6TABLES_RESTORE_NOFLUSH=yes in "
+    "/etc/default/netfilter-persistent.",
+    "iptables": "Move its rules to a tool that changes only its own, and disable it.",
+    "ip6tables": "Move its rules to a tool that changes only its own, and disable it.",
+    "ufw": "Set MANAGE_BUILTINS=no in /etc/default/ufw.",
+    "firewalld": "Set FirewallBackend=nftables in /etc/firewalld/firewalld.conf, and replace its "
+    "direct rules by policies.",
+}
+
+
+def reloaders(facts: Facts, node: str) -> Iterator[Diagnostic]:
+    """A warning for each."""
+    for unit in sorted(facts.disruptive & _REMEDIES.keys()):
+        if unit == "nftables" and variant_of(facts) is Variant.LEGACY:
+            continue  # nft doesn't know of the legacy variant's rules
+        yield Diagnostic(
+            "SVC406",
+            Severity.WARNING,
+            "A service of the node flushes our rules when it restarts",
+            f"{unit}.service is active on {node}, and a restart of it flushes all rules, those of "
+            "svcform with them: Services stop until `svcform apply` puts them back. "
+            f"{_REMEDIES[unit]}",
+        )
+    if "docker" in facts.disruptive and "ACCEPT" in facts.forward_policy.values():
+        yield Diagnostic(
+            "SVC407",
+            Severity.WARNING,
+            "Docker may close FORWARD when it restarts",
+            f"docker.service is active on {node}, and sets the policy of FORWARD to DROP when it "
+            "starts and finds forwarding off, as after a boot: Services with endpoints elsewhere "
+            "stop until `svcform apply` lets them through. Set net.ipv4.ip_forward=1 in a file of "
+            "/etc/sysctl.d, so that it is on before Docker starts.",
+        )

@@ -1,0 +1,42 @@
+"""Services of the node that wipe our rules when they restart are named before they do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from svcform.backends.proxy.iptables import IPTABLES
+from svcform.model.net import Family
+from tests.unit.backends.proxy.iptables.test_caveats import FACTS, WANTED
+
+FLUSHING = ("nftables", "netfilter-persistent", "iptables", "ip6tables", "ufw", "firewalld")
+LEGACY = replace(FACTS, tools=dict.fromkeys(FACTS.tools, "iptables v1.8.9 (legacy)"))
+
+
+def warnings(facts, **changes):
+    return IPTABLES.caveats({}, replace(facts, **changes), WANTED)
+
+
+@pytest.mark.parametrize("unit", FLUSHING)
+def test_a_unit_that_flushes_is_named_with_what_to_do(unit: str):
+    (found,) = warnings(FACTS, units=frozenset({unit}), disruptive=frozenset({unit}))
+    assert found.code == "SVC406"
+    assert found.detail.startswith(f"{unit}.service is active on")
+    assert len(found.detail.split(". ")) == 2
+
+
+def test_an_active_unit_that_is_configured_to_spare_others_is_not():
+    assert warnings(FACTS, units=frozenset(FLUSHING)) == ()
+
+
+def test_flushing_nft_spares_the_rules_of_iptables_legacy():
+    assert warnings(LEGACY, disruptive=frozenset({"nftables"})) == ()
+    assert len(warnings(LEGACY, disruptive=frozenset({"iptables"}))) == 1
+
+
+def test_docker_closes_only_a_forward_that_is_open():
+    docker = {"disruptive": frozenset({"docker"})}
+    (found,) = warnings(FACTS, forward_policy={Family.IPV4: "ACCEPT"}, **docker)
+    assert found.code == "SVC407"
+    assert warnings(FACTS, forward_policy={Family.IPV4: "DROP"}, **docker) == ()
