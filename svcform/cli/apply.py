@@ -12,8 +12,10 @@ from svcform.cli.files import read
 from svcform.cli.opening import opener
 from svcform.cli.proposing import Proposal, make_plan, show_plan
 from svcform.cli.reading import by_name, read_nodes
+from svcform.cli.releasing import release
 from svcform.engine.exit_code import of_plan
 from svcform.errors import UsageError
+from svcform.inputs import lockfile
 from svcform.plan import planfile
 
 _REFUSED = 7
@@ -65,6 +67,7 @@ def _apply_file(arguments: Namespace, out: Console) -> int:
         digest=planfile.digest(plan),
         nodes=nodes,
         opener=opener(inputs.inventory_dir),
+        lock_path=inputs.inventory_dir / lockfile.NAME,
         plays=tuple(entry.play for entry in inputs.plays),
         play_nodes=by_name(inputs.play_nodes),
     )
@@ -82,12 +85,21 @@ def _apply_fresh(arguments: Namespace, out: Console) -> int:
     if code:
         return code
     if proposal.plan.is_empty:
-        return carry_out(arguments, out, proposal) if out.json else 0
+        return (
+            carry_out(arguments, out, proposal)
+            if out.json
+            else _nothing_to_do(arguments, out, proposal)
+        )
     if all(node.is_empty or node.problem for node in proposal.plan.nodes):
         return int(of_plan(proposal.plan))
     if arguments.expect or is_approved(arguments, out, _QUESTION):
         return carry_out(arguments, out, proposal)
     return 1
+
+
+def _nothing_to_do(arguments: Namespace, out: Console, proposal: Proposal) -> int:
+    release(arguments, out, proposal, {})
+    return 0
 
 
 def _refused(proposal: Proposal, out: Console) -> int:

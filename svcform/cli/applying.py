@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from svcform.cli.console import Console
 from svcform.cli.proposing import Proposal
+from svcform.cli.releasing import release
 from svcform.engine.apply import ApplyOptions, Reach, apply_under_lock
 from svcform.engine.exit_code import of_apply, of_plan
 from svcform.engine.outcome import Outcome
@@ -79,6 +80,7 @@ def carry_out(arguments: Namespace, out: Console, proposal: Proposal) -> int:
         outcomes = apply_under_lock(plan, reach, options, progress)
     code = exit_code(plan, outcomes)
     _report(out, proposal, outcomes, code)
+    release(arguments, out, proposal, outcomes)
     return code
 
 

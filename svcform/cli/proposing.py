@@ -5,6 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from svcform.cli.console import Console
 from svcform.cli.files import read
@@ -42,6 +43,7 @@ class Proposal:
     digest: str
     nodes: Mapping[str, Node]
     opener: Opener
+    lock_path: Path
     plays: tuple[Play, ...]
     play_nodes: Mapping[str, Node]
     diagnostics: tuple[Diagnostic, ...] = ()
@@ -69,6 +71,7 @@ def make_plan(
         digest=digest(plan),
         nodes=by_name(workspace.nodes),
         opener=open_node,
+        lock_path=loaded.lock_path,
         plays=workspace.plays,
         play_nodes=by_name(loaded.play_nodes),
         diagnostics=loaded.diagnostics,

@@ -35,13 +35,12 @@ def complete(
     nodes: Iterable[Node],
     new_id: str,
 ) -> LockFile:
-    """The lock file after a run over ``nodes``; an absent node is no longer managed.
+    """The lock file after a run over ``nodes``.
 
+    An absent node is not added, and stays managed until an apply has emptied it (:func:`forget`).
     ``services`` are the entries of an Allocation.  ``new_id`` is taken only if there is no id yet.
     """
-    managed = set(lock.nodes)
-    for node in nodes:
-        (managed.discard if node.absent else managed.add)(node.name)
+    managed = {*lock.nodes, *(node.name for node in nodes if not node.absent)}
     return replace(
         lock,
         project_id=lock.project_id or new_id,

@@ -128,3 +128,22 @@ def test_a_node_that_is_gone_is_said_in_words_and_is_4(node, svcform):
     assert code == 4
     assert "node-1: no plan" in out
     assert svcform("get")[0] == 4
+
+
+def test_an_absent_node_leaves_the_lock_file_only_when_it_was_emptied(node, svcform, tmp_path):
+    lock = tmp_path / "svcform.lock.yml"
+    assert svcform("apply", "--auto-approve")[0] == 0
+    playbook = tmp_path / "playbooks/site.yml"
+    playbook.write_text(playbook.read_text().replace("  serial:", "  state: absent\n  serial:"))
+
+    svcform("plan", "--allow-deletions", "--out", "x.svcplan")
+    assert "node-1: {}" in lock.read_text()
+
+    code, _, err = svcform("apply", "--locked", "x.svcplan")
+    assert (code, "Run `svcform forget`" in err) == (0, True)
+    assert "node-1: {}" in lock.read_text()
+
+    code, _, err = svcform("apply", "--auto-approve")
+    assert (code, "no longer managed: node-1" in err) == (0, True)
+    assert "node-1" not in lock.read_text()
+    assert svcform("plan", "--detailed-exitcode")[0] == 0

@@ -39,9 +39,10 @@ def test_a_run_adds_its_nodes_and_keeps_those_it_leaves_out():
     assert (done.project_id, done.nodes) == ("id", ("edge-1", "edge-2", "edge-3"))
 
 
-def test_an_absent_node_is_no_longer_managed():
-    done = lock_changes.complete(LOCK, {WEB: ENTRY}, [a_node("edge-1", absent=True)], "new")
-    assert done.nodes == ("edge-2",)
+def test_an_absent_node_stays_managed_until_it_is_emptied():
+    absent = [a_node("edge-1", absent=True), a_node("edge-3", absent=True)]
+    done = lock_changes.complete(LOCK, {WEB: ENTRY}, absent, "new")
+    assert done.nodes == ("edge-1", "edge-2")
 
 
 def test_a_new_project_takes_the_new_id():
