@@ -64,17 +64,18 @@ def read(text: str) -> r.Rule:
     return r.Rule(target, tuple(matches), protocol, source, destination, negated)
 
 
-#: By far the most frequent rule, in its canonical form.
-_DNAT = re.compile(
+#: By far the most frequent rules, in their canonical form.
+_FREQUENT = re.compile(
     r"(?:-d [0-9.]+/32 )?-p (tcp|udp|sctp)(?: -m \1 --dport [0-9]+)?"
     r"(?: -m statistic --mode random --probability 0\.[0-9]{11})?"
     r" -j DNAT --to-destination [0-9.]+:[0-9]+"
+    r"|-s [0-9.]+/32 -d [0-9.]+/32 -j MASQUERADE --random-fully"
 )
 
 
 def canonical(text: str) -> str:
     """The canonical text of a rule; a rule that isn't understood stays as it is."""
-    if _DNAT.fullmatch(text):
+    if _FREQUENT.fullmatch(text):
         return text
     try:
         return read(text).write()

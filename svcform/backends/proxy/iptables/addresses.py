@@ -10,9 +10,11 @@ from svcform.model.net import Family, family_of
 
 
 def number(address: str, family: Family) -> int:
-    """An address as a number."""
+    """A canonical address as a number."""
     if family is Family.IPV4:
-        return int(ipaddress.IPv4Address(address))
+        # Four times faster than ipaddress, which checks what is canonical here.
+        a, b, c, d = map(int, address.split("."))
+        return a << 24 | b << 16 | c << 8 | d
     return int(ipaddress.IPv6Address(address))
 
 

@@ -18,6 +18,7 @@ from svcform.backends.proxy.iptables.node import (
     POSTROUTING,
     SERVICES,
     Own,
+    hairpin_chains,
     own_chains,
 )
 from svcform.backends.proxy.iptables.objects import (
@@ -113,6 +114,7 @@ def _family_layers(
     drops = facts.forward_policy.get(shape.family) == "DROP"
     forward = forward_chains(common, shape, addresses) if drops else {}
     yield _common_layer(common, place)
+    yield _hairpin_layer(intent.hairpin, place)
     yield place.layer(own.nat, {**own.filter, **forward})
     yield _jumps(own, place, forward=bool(forward))
 
@@ -120,6 +122,11 @@ def _family_layers(
 @lru_cache(maxsize=32)
 def _common_layer(common: Common, place: _Place) -> Layer:
     return place.layer(common.nat, common.filter)
+
+
+@lru_cache(maxsize=64)
+def _hairpin_layer(hairpin: tuple[str, ...], place: _Place) -> Layer:
+    return place.layer(hairpin_chains(hairpin, place.shape), {})
 
 
 def _jumps(own: Own, place: _Place, *, forward: bool) -> Layer:

@@ -37,7 +37,7 @@ class Own:
 
 
 def own_chains(intent: Intent, common: Common, shape: Shape, addresses: NodeAddresses) -> Own:
-    """All chains of the node in one family that it doesn't share."""
+    """All chains of the node in one family that it doesn't share, but for hairpin_chains."""
     nat, filtered = _own_ports(intent.own, shape)
     nat, filtered = dict(nat), dict(filtered)
     primary = addresses.primary.get(shape.family, "")
@@ -47,9 +47,9 @@ def own_chains(intent: Intent, common: Common, shape: Shape, addresses: NodeAddr
                 to_nat, to_filter = range_rules(port, shape, primary, is_own=is_own)
                 nat.update(to_nat)
                 filtered.update(to_filter)
-    nat.update(_hairpin(intent.hairpin, shape))
     nat[SERVICES] = tuple(_services(intent, common, shape, addresses))
-    nat[POSTROUTING] = tuple(_postrouting(shape, hairpin=HAIRPIN in nat))
+    hairpin = HAIRPIN in hairpin_chains(intent.hairpin, shape)
+    nat[POSTROUTING] = tuple(_postrouting(shape, hairpin=hairpin))
     nat[MASQUERADE] = (r.Rule(shape.clear_mark).write(), r.Rule(r.Masquerade()).write())
     filtered[CHECK] = tuple(_check(common, shape, addresses))
     if shape.service_cidrs:
@@ -107,8 +107,12 @@ def _postrouting(shape: Shape, *, hairpin: bool) -> Iterator[str]:
         yield r.Rule(r.Verdict(HAIRPIN), (_TRANSLATED,)).write()
 
 
-def _hairpin(hairpin: tuple[str, ...], shape: Shape) -> Chains:
-    """What an endpoint sends to itself must look as if it came from the node."""
+@lru_cache(maxsize=64)
+def hairpin_chains(hairpin: tuple[str, ...], shape: Shape) -> Chains:
+    """What an endpoint sends to itself must look as if it came from the node.
+
+    Nodes that don't know their pods have all endpoints in here, and then they share it.
+    """
     table = AddressTable(shape.family)
     for address in hairpin:
         if family_of(address) is shape.family:

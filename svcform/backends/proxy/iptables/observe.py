@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 
 from svcform.backends.contract import Probe, Reading
@@ -48,6 +49,8 @@ def listing(readings: Mapping[str, Reading], variant: Variant, family: str) -> d
     return _parse(reading.output if reading else b"", variant, family)
 
 
+# One node's four listings, asked for by each of its findings; nodes of a class may print the same.
+@lru_cache(maxsize=4)
 def _parse(output: bytes, variant: Variant, family: str) -> dict[str, Table]:
     try:
         return parse(output.decode("utf-8", "surrogateescape"))
