@@ -10,11 +10,14 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from svcform.plan.services import ServiceChange
 from svcform.plan.services_tsv import write_rows
 from svcform.program.program import Checkpoint, Fingerprint, Program, Step
 from svcform.program.reading import shell_source
+
+_RUNNER = ("common", "lock", "outcome", "guard", "run", "conversation", "people", "main")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,12 @@ def carry_script() -> str:
     return shell_source("carry.sh")
 
 
+@cache
+def runner_script() -> str:
+    """The runner, one script of the pieces in ``runner/``: nodes have nothing to include."""
+    return "\n".join(shell_source(f"runner/{piece}.sh") for piece in _RUNNER)
+
+
 def write_bundle(request: RunRequest) -> bytes:
     """The bundle's bytes."""
     files = list(_files(request))
@@ -58,7 +67,7 @@ def _first_line(total: int, header: int, first: int, count: int) -> str:
 
 
 def _files(request: RunRequest) -> Iterator[tuple[str, bytes]]:
-    yield "runner", shell_source("runner.sh").encode()
+    yield "runner", runner_script().encode()
     yield "meta", _table(request.meta.items())
     yield "reading", request.reading.encode()
     yield "reading.head", request.installed_head.encode()

@@ -1,0 +1,48 @@
+# svcform's runner: carries a program out on this node, or puts the node back.  POSIX sh.
+#
+#   runner begin DIR     unpack a bundle, start the run detached, follow it to the read-back
+#   runner work DIR      the run itself: lock, check, checkpoint, rehearse, run, read back
+#   runner guard DIR     commits the run when it is confirmed, else puts the checkpoint back
+#   runner confirm ID    over a new connection: the node can still be reached
+#   runner reject ID     the read-back is not what was planned
+#   runner status | history | undo | unlock      for people
+#
+# A run's folder, $state/runs/ID, is its journal: meta, checkpoint/, journal, phase, outcome.
+# Only one process decides, the guard; who outlives it takes its place.
+umask 077
+LC_ALL=C
+export LC_ALL
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+state=${SVCFORM_STATE:-/var/lib/svcform}
+SVCFORM_STATE=$state
+export SVCFORM_STATE
+tab='	'
+
+has() { command -v "$1" >/dev/null 2>&1; }
+meta() { sed -n "s/^$1$tab//p" "$dir/meta"; }
+now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
+uptime() { cut -d . -f 1 /proc/uptime; }
+# A zombie has ended: nothing for it.
+started() { sed -n 's/.*) \([^ZX] .*\)/\1/p' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+boot() { cat /proc/sys/kernel/random/boot_id; }
+syslog() { ! has logger || logger -t svcform -- "$1" 2>/dev/null; }
+pause() { sleep 0.1 2>/dev/null || sleep 1; }
+# Busybox and old coreutils can't sync one file.
+persist() { sync "$@" 2>/dev/null || sync; }
+
+put() { # FILE TEXT: whole or not at all
+	printf '%s\n' "$2" >"$1.new" && mv "$1.new" "$1"
+}
+enter() { # PHASE: on disk before what it announces
+	put "$dir/phase" "$1" && persist "$dir/phase" "$dir"
+}
+detached() {
+	if has setsid; then
+		setsid sh "$dir/runner" "$@" </dev/null >>"$dir/log" 2>&1 &
+	else
+		(
+			trap '' HUP INT TERM
+			exec sh "$dir/runner" "$@" </dev/null >>"$dir/log" 2>&1
+		) &
+	fi
+}

@@ -1,0 +1,56 @@
+# ---- begin and confirm: the side that a person or a controller sees
+
+unpack() {
+	read -r _ _ _ header _ count _ <"$dir/bundle"
+	offset=$((header + 1))
+	head -n $((count + 1)) "$dir/bundle" | tail -n +2 | while read -r size name; do
+		tail -c "+$offset" "$dir/bundle" | head -c "$size" >"$dir/$name" || exit 1
+		offset=$((offset + size))
+	done || return 1
+	rm -f "$dir/bundle"
+}
+begin() {
+	unpack || {
+		rm -rf "$dir"
+		printf 'outcome\terror\ndetail\tThe bundle can not be unpacked in %s.\n\n' "$state"
+		exit 1
+	}
+	id=$(meta run)
+	mv "$dir" "$state/runs/$id" && dir=$state/runs/$id
+	detached work "$dir"
+	child=$!
+	while [ ! -e "$dir/outcome" ] && [ "$(cat "$dir/phase" 2>/dev/null)" != awaiting ]; do
+		[ -d "/proc/$child" ] || [ -e "$dir/guard" ] || [ -e "$dir/outcome" ] || break
+		pause
+	done
+	answer "$dir"
+	[ ! -e "$dir/answer" ] || cat "$dir/answer"
+	# A run that never began leaves nothing.
+	[ -e "$dir/phase" ] || rm -rf "$dir"
+	rmdir "$state/runs" "$state" 2>/dev/null
+	exit 0
+}
+answer() {
+	printf 'outcome\t%s\n' "$(cat "$1/outcome" 2>/dev/null || cat "$1/phase" 2>/dev/null || echo error)"
+	printf 'detail\t%s\n' "$(cat "$1/detail" 2>/dev/null)"
+	[ ! -e "$1/journal" ] || sed "s/^/journal$tab/" "$1/journal"
+	printf '\n'
+}
+decide() { # MARK
+	[ -d "$dir" ] || {
+		printf 'outcome\terror\ndetail\tThe node knows nothing of this run.\n\n'
+		exit 1
+	}
+	: >"$dir/$1"
+	tries=0
+	while [ ! -e "$dir/outcome" ] && [ $tries -lt 3000 ]; do
+		running guard || running worker || adopt
+		pause
+		tries=$((tries + 1))
+	done
+	answer "$dir"
+	# An emptied node keeps nothing, not even the run that emptied it.
+	[ "$(meta absent)$(cat "$dir/outcome")" != 1applied ] || rm -rf "$dir"
+	rmdir "$state/runs" "$state" 2>/dev/null
+	exit 0
+}

@@ -1,0 +1,38 @@
+# ---- the lock: a file that appears together with its content, and dies with its processes
+
+alive() { # FILE: whether one of the processes that a lock names still runs
+	[ "$(sed -n "s/^boot$tab//p" "$1" 2>/dev/null)" = "$(boot)" ] || return 1
+	sed -n "s/^process$tab//p" "$1" | while read -r pid start; do
+		[ -n "$start" ] && [ "$(started "$pid")" = "$start" ] && echo alive
+	done | grep -q alive
+}
+holder() {
+	awk -F "$tab" '{ v[$1] = $2 } END {
+		print v["who"] " from " v["source"] " since " v["since"] " (plan " substr(v["plan"], 1, 12) ")"
+	}' "$1"
+}
+# The stale lock's own name is in the folder that gives the right to break it: nobody can break
+# another one by mistake, and of many only one does.
+break_stale() {
+	name=$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)
+	[ -n "$name" ] || return 0
+	alive "$state/lock" && return 1
+	mkdir "$state/broken.$name" 2>/dev/null || return 1
+	[ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$name" ] && rm -f "$state/lock"
+	return 0
+}
+take_lock() {
+	printf '%s\t%s\n' run "$(meta run)" plan "$(meta plan)" who "$(meta who)" \
+		source "$(meta source)" since "$(now)" boot "$(boot)" \
+		process "$$ $(started $$)" >"$dir/lock" || return 1
+	tries=0
+	until ln "$dir/lock" "$state/lock" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -le 50 ] || return 1
+		break_stale || { alive "$state/lock" && return 1; } || pause
+	done
+	rm -rf "$state"/broken.*
+}
+release_lock() {
+	[ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$(meta run)" ] && rm -f "$state/lock"
+}

@@ -1,0 +1,7 @@
+case $1 in
+begin | work | guard) dir=$2 && "$1" ;;
+confirm) dir=$state/runs/$2 && decide confirmed ;;
+reject) dir=$state/runs/$2 && decide rejected ;;
+status | history | undo | unlock) "$1" ;;
+*) echo "usage: sh $0 status|history|undo|unlock" >&2 && exit 1 ;;
+esac

@@ -1,0 +1,58 @@
+# ---- for people
+
+history() {
+	for file in "$state"/receipts/[0-9]*; do
+		[ -e "$file" ] || break
+		awk -F "$tab" '{ v[$1] = $2 } END {
+			print v["when"], v["outcome"], "plan", substr(v["plan"], 1, 12), "by", v["who"], "from", v["source"], v["detail"]
+		}' "$file"
+	done
+}
+status() {
+	printf 'project %s, layout %s, %s Service ports\n' "$(cat "$state/project" 2>/dev/null || echo none)" \
+		"$(cat "$state/layout" 2>/dev/null || echo 0)" "$(cat "$state/services.tsv" 2>/dev/null | wc -l)"
+	if [ ! -e "$state/lock" ]; then
+		echo "no lock"
+	elif alive "$state/lock"; then
+		printf 'locked by %s\n' "$(holder "$state/lock")"
+	else
+		printf 'a lock was left behind by %s\n' "$(holder "$state/lock")"
+	fi
+	history | tail -n 1
+}
+undo() {
+	[ -d "$state/previous" ] || {
+		echo "There is no state of before to go back to." >&2
+		exit 1
+	}
+	dir=$(mktemp -d "$state/runs/undo.XXXXXX") || exit 1
+	printf '%s\t%s\n' run "${dir##*/}" plan "" who "$(id -un 2>/dev/null)" source console \
+		project "$(cat "$state/project")" layout "$(cat "$state/layout")" \
+		after "$(sed -n "s/^after$tab//p" "$state/previous/meta" 2>/dev/null)" >"$dir/meta"
+	take_lock || {
+		rm -rf "$dir"
+		echo "The node is locked by $(holder "$state/lock")." >&2
+		exit 6
+	}
+	recover
+	put_back "$state/previous" "$state/services.tsv" "$state/previous/services.tsv" || {
+		receipt failed-changed "Undone by hand, and the state of before could not be put back."
+		conclude failed-changed "undo"
+		cat "$dir/log" >&2
+		exit 5
+	}
+	cp "$state/previous/services.tsv" "$state/services.tsv"
+	mv "$state/confirmed" "$dir/confirmed" && mv "$state/previous" "$state/confirmed"
+	mv "$dir/confirmed" "$state/previous"
+	receipt restored "Undone by hand."
+	conclude restored "undo"
+	rm -rf "$dir"
+	echo "The node is back in its state of before."
+}
+unlock() {
+	[ ! -e "$state/lock" ] || ! alive "$state/lock" || {
+		echo "The node is locked by $(holder "$state/lock"), which still runs." >&2
+		exit 6
+	}
+	rm -rf "$state/lock" "$state"/broken.*
+}

@@ -1,0 +1,120 @@
+# ---- the run
+
+refuse() { # OUTCOME DETAIL: before anything was changed
+	put "$dir/detail" "$2"
+	release_lock
+	put "$dir/outcome" "$1"
+	exit 0
+}
+stale() { # with a reading, for the controller to say what moved
+	read_back >"$dir/answer" 2>>"$dir/log"
+	refuse stale "$1"
+}
+fail() {
+	put "$dir/failed" "$1" 2>/dev/null || { rm -f "$dir/reserve" && put "$dir/failed" "$1"; }
+	stand_by
+}
+check_owner() {
+	id=$(cat /etc/machine-id 2>/dev/null || cat /var/lib/dbus/machine-id 2>/dev/null)
+	[ "$(meta machine)" = "$id" ] || refuse refused "This is another machine than at the time of the plan."
+	project=$(cat "$state/project" 2>/dev/null)
+	[ "$(meta found_project)" = "$project" ] || [ "$(meta project)" = "$project" ] ||
+		refuse refused "The node belongs to project ${project:-none}, which it did not at the time of the plan."
+	layout=$(cat "$state/layout" 2>/dev/null || echo 0)
+	[ "$(meta found_layout)" = "$layout" ] || [ "$(meta layout)" = "$layout" ] ||
+		refuse refused "The node's layout is $layout, which it was not at the time of the plan."
+}
+sum() { sha256sum | cut -d ' ' -f 1; }
+fingerprints() { # the digest of what each fingerprint script prints
+	for script in "$dir"/fingerprint.*.script; do
+		[ -e "$script" ] || break
+		sh "$script" <"${script%.script}.operands" 2>>"$dir/log" | sum
+	done
+}
+rows_moved() { # rows of the table that are not as they were planned from
+	awk -F "$tab" 'FILENAME == ARGV[1] { live[$1, $2, $3] = $0; next }
+		FILENAME == ARGV[2] { if (live[$1, $2, $3] != $0) print; seen[$1, $2, $3]; next }
+		!(($1, $2, $3) in seen) && (($1, $2, $3) in live) { print }' \
+		"$dir/services.now" "$dir/services.gone" "$dir/services.come"
+}
+check_fresh() {
+	cat "$state/services.tsv" >"$dir/services.now" 2>/dev/null
+	fingerprints >"$dir/prints"
+	last=$(ls "$state/receipts" 2>/dev/null | grep -v '[.]' | tail -n 1)
+	if grep -qsx "plan$tab$(meta plan)" "$state/receipts/$last" &&
+		grep -qx "outcome${tab}applied" "$state/receipts/$last" &&
+		cmp_files "$dir/prints" "$state/confirmed/prints"; then
+		refuse already-applied ""
+	fi
+	if [ -n "$(rows_moved)" ] || ! cmp_files "$dir/prints" "$dir/fingerprints"; then
+		stale "The node moved since the plan was made."
+	fi
+}
+cmp_files() { [ -e "$2" ] && [ "$(sum <"$1")" = "$(sum <"$2")" ]; }
+checkpoint() { # INTO
+	mkdir -p "$1" && cp "$dir/order" "$dir/connections" "$1" || return 1
+	for backend in $(cut -f 2 "$dir/order"); do
+		mkdir -p "$1/$backend" && cp "$dir/checkpoint.$backend.restore" "$1/$backend.restore" &&
+			sh "$dir/checkpoint.$backend.save" "$1/$backend" >>"$dir/log" 2>&1 || return 1
+	done
+	persist "$1"
+}
+read_back() { printf '%s\n%s\n' "$(meta nonce)" "$(meta form)" | sh "$dir/reading"; }
+run_one() { # FILE WHAT: the last words of a step that fails
+	sh "$dir/$1" <"$dir/${1%.*}.stdin" >"$dir/said" 2>&1
+	code=$?
+	cat "$dir/said" >>"$dir/log"
+	[ "$code" = 0 ] || fail "$2 failed with exit code $code: $(tail -c 400 "$dir/said" | tr '\n' ' ')"
+}
+each_step() { cut -f 1 "$dir/steps"; }
+summary() { sed -n "s/^$1$tab//p" "$dir/steps"; }
+run_steps() {
+	for step in $(each_step); do
+		[ ! -e "$dir/step.$step.rehearsal" ] ||
+			run_one "step.$step.rehearsal" "The rehearsal of \"$(summary "$step")\""
+	done
+	for step in $(each_step); do
+		running guard || fail "The guard was killed."
+		printf 'start %s %s\n' "$step" "$(summary "$step")" >>"$dir/journal"
+		persist "$dir/journal"
+		run_one "step.$step.command" "\"$(summary "$step")\""
+		printf 'done %s\n' "$step" >>"$dir/journal"
+	done
+}
+stand_by() { # until the guard has decided; in its place if it is gone
+	while [ ! -e "$dir/outcome" ]; do
+		running guard || adopt
+		pause
+	done
+	exit 0
+}
+work() {
+	trap '' HUP INT
+	put "$dir/worker" "$$ $(started $$)"
+	take_lock || {
+		[ -e "$state/lock" ] && refuse lock-held "$(holder "$state/lock")"
+		refuse error "The lock can't be taken in $state."
+	}
+	recover
+	[ ! -e "$dir/recovered" ] || stale "An earlier run had ended in the middle, and was put in order."
+	check_owner
+	check_fresh
+	checkpoint "$dir/checkpoint" || refuse error "The checkpoint can't be made: $(tail -n 1 "$dir/log")"
+	# Room for the words that end a run, should the disk fill up.
+	head -c 65536 /dev/zero >"$dir/reserve" && : >"$dir/journal" || refuse error "There is no room in $state."
+	# Whose node it is stands there before anything that is found there later, whatever happens.
+	[ -e "$state/project" ] || {
+		: >"$dir/first" && put "$state/project" "$(meta project)" && put "$state/layout" "$(meta layout)"
+	}
+	enter running || refuse error "There is no room in $state."
+	detached guard "$dir"
+	put "$dir/guard" "$! $(started $!)"
+	printf 'process\t%s\n' "$(cat "$dir/guard")" >>"$state/lock"
+	syslog "start run=$(meta run) plan=$(meta plan) who=$(meta who) source=$(meta source)"
+	run_steps
+	read_back >"$dir/answer" 2>>"$dir/log" || fail "The read-back failed."
+	checkpoint "$dir/after" && fingerprints >"$dir/after/prints" || fail "The new state can't be stored."
+	uptime >"$dir/awaiting"
+	enter awaiting || fail "There is no room in $state."
+	stand_by
+}
