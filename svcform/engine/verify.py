@@ -10,7 +10,11 @@ from svcform.engine.observe import Observation
 from svcform.errors import ReadingFailed, ToolMissing
 from svcform.model.packages import install_command
 from svcform.plan.diff import Change
-from svcform.plan.snapshot import NodeObject, ObjectAddress, Snapshot
+from svcform.plan.digests import SnapshotDigests
+from svcform.plan.snapshot import NodeObject, ObjectAddress, RecordedObject, Snapshot
+
+STATE = ObjectAddress("svcform", ("state",))
+"""All that is svcform's on a node, as one object: what a rollback changes."""
 
 _READABLE = {Status.READ, Status.ABSENT}
 
@@ -35,6 +39,11 @@ def read_live(backend: Backend, observation: Observation) -> Snapshot:
     return backend.read(readings, observation.facts)
 
 
+def state_object(digest: str) -> NodeObject | None:
+    """The object at ``STATE`` for this digest; None where nothing of svcform's is there."""
+    return RecordedObject((f"digest {digest}",)) if digest else None
+
+
 def differences(
     changes: Sequence[Change], observation: Observation, *, before: bool
 ) -> tuple[ObjectAddress, ...]:
@@ -43,11 +52,16 @@ def differences(
     Compares lines, since the objects of a plan file have nothing else.
     Raises ToolMissing or ReadingFailed.
     """
-    live: dict[str, Snapshot] = {}
     concerned = {change.address.backend for change in changes}
-    for backend in BACKENDS:
-        if backend.name in concerned:
-            live[backend.name] = read_live(backend, observation)
+    everything = STATE.backend in concerned
+    live: dict[str, Snapshot] = {
+        backend.name: read_live(backend, observation)
+        for backend in BACKENDS
+        if everything or backend.name in concerned
+    }
+    if everything:
+        found = state_object(SnapshotDigests().of(live.values()))
+        live[STATE.backend] = {STATE: found} if found else {}
     return tuple(
         change.address
         for change in changes
