@@ -108,6 +108,8 @@ class Backend(Protocol):
         """What is svcform's on the node.
 
         Gets only readings that are *read* or *absent*; *absent* counts as empty.
+        Looks at nothing of the facts but kernel, tools and modules: nodes that are equal in those
+        and in their readings are read once and share the snapshot.
         Raises :class:`~svcform.errors.ReadingFailed` for output that it can't understand.
         """
         ...
