@@ -41,7 +41,7 @@ def run(arguments: Namespace) -> int:
     if arguments.node not in nodes:
         raise UsageError(f"{arguments.node} is no node that a play of this project chooses.")
     node = nodes[arguments.node]
-    _, lock = read_lock(arguments, out)
+    lock_path, lock = read_lock(arguments, out)
     open_node = opener(inputs.inventory_dir)
     try:
         found = propose_rollback(node, open_node, lock.project_id)
@@ -53,6 +53,7 @@ def run(arguments: Namespace) -> int:
         digest=digest(found.plan),
         nodes={node.name: node},
         opener=open_node,
+        lock_path=lock_path,
         plays=tuple(entry.play for entry in inputs.plays),
         play_nodes=by_name(inputs.play_nodes),
     )
