@@ -56,7 +56,7 @@ def run(arguments: Namespace) -> int:
     try:
         written, kept = _write(arguments.folder, files)
     except OSError as error:
-        raise UsageError(f"The project can't be written: {error}.") from error
+        raise UsageError(f"{error.filename} can't be written: {error.strerror}.") from error
     _report(arguments, out, written, kept)
     return 0
 

@@ -63,6 +63,10 @@ def main(argv: Sequence[str]) -> int:
         return _quiet_pipe()
     except SvcformError as error:
         return _failed(out, error)
+    except OSError as error:
+        if error.filename is None or error.strerror is None:
+            return _internal(error, verbose=verbose)
+        return _failed(out, SvcformError(f"{error.filename} can't be used: {error.strerror}."))
     except Exception as error:  # noqa: BLE001 - the last door: no traceback ever reaches a user
         return _internal(error, verbose=verbose)
     return int(code)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -82,16 +83,21 @@ def _files(play: ManifestPaths, diagnostics: list[Diagnostic]) -> list[Path]:
     files: dict[Path, None] = {}
     origins = [*play.origins, *[None] * len(play.paths)]
     for path, origin in zip(play.paths, origins, strict=False):
-        matches = sorted(_expand(Path(os.path.normpath(path))))
-        if not matches:
+        failed: list[OSError] = []
+        matches = sorted(_expand(Path(os.path.normpath(path)), failed.append))
+        diagnostics += [
+            _unreadable(f"{error.strerror}.", Location(shown(Path(error.filename))))
+            for error in failed
+        ]
+        if not matches and not failed:
             diagnostics.append(_nothing_there(path, origin))
         files.update(dict.fromkeys(matches))
     return list(files)
 
 
-def _expand(path: Path) -> Iterator[Path]:
+def _expand(path: Path, failed: Callable[[OSError], object]) -> Iterator[Path]:
     if path.is_dir():
-        for folder, folders, names in os.walk(path):
+        for folder, folders, names in os.walk(path, onerror=failed):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             yield from (
                 Path(folder, name)
@@ -104,12 +110,15 @@ def _expand(path: Path) -> Iterator[Path]:
         yield path
     elif any(sign in str(path) for sign in "*?["):
         for match in Path(path.anchor).glob(str(path.relative_to(path.anchor))):
-            yield from _expand(match)
+            yield from _expand(match, failed)
 
 
 def _would_block(path: Path) -> bool:
     # Whoever wants a pipe read names it, as in `<(kustomize build)`.
-    return path.is_fifo() or path.is_socket() or path.is_char_device()
+    try:
+        return not stat.S_ISREG(path.stat().st_mode)
+    except OSError:
+        return False  # reading it says why
 
 
 def _nothing_there(path: Path, origin: Origin | None) -> Diagnostic:
@@ -147,7 +156,7 @@ def _source(file: Path, variables: Mapping[str, Any], play: int, found: Manifest
 
 
 def _unreadable(reason: str, where: Location) -> Diagnostic:
-    detail = f"The manifest {where.file} can't be read: {reason}"
+    detail = f"{where.file} can't be read: {reason}"
     return Diagnostic("SVC150", Severity.ERROR, "No manifest there", detail, where)
 
 

@@ -34,8 +34,7 @@ def read_file(
         detail = f"{file} can't be read: {not_utf8(error)}"
         return None, [_unreadable(detail, place_of(error, file))]
     except OSError as error:
-        detail = f"{file} can't be read: {error.strerror}."
-        return None, [_unreadable(detail, Location(file))]
+        return None, [unreadable(path, error)]
     if is_vault(text):
         try:
             text = decrypt(VaultText(text), secrets)
@@ -51,6 +50,12 @@ def read_file(
                 )
             ]
     return read_marked(text, file)
+
+
+def unreadable(path: Path, error: OSError) -> Diagnostic:
+    """The finding for a file or a folder that the system doesn't give."""
+    file = shown(path)
+    return _unreadable(f"{file} can't be read: {error.strerror}.", Location(file))
 
 
 def _unreadable(detail: str, where: Location) -> Diagnostic:

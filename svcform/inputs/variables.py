@@ -16,7 +16,7 @@ from svcform.diagnostics import Diagnostic, Severity
 from svcform.inputs.groups import ALL, LOCALHOST, Layer
 from svcform.inputs.inventory import Inventory
 from svcform.inputs.marked import MarkedDocument
-from svcform.inputs.marked_files import read_file
+from svcform.inputs.marked_files import read_file, unreadable
 from svcform.inputs.vault import VaultSecret
 
 #: The extensions of variable files, in the order in which Ansible looks for them.
@@ -98,8 +98,11 @@ class Variables:
         if folder not in self._folders:
             try:
                 self._folders[folder] = frozenset(os.listdir(folder))  # noqa: PTH208 - names only
-            except OSError:
+            except (FileNotFoundError, NotADirectoryError):
                 self._folders[folder] = frozenset()
+            except OSError as error:
+                self._folders[folder] = frozenset()
+                self.problems.append(unreadable(folder, error))
         return self._folders[folder]
 
     def read(self, path: Path) -> Layer | None:

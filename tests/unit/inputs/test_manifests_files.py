@@ -72,3 +72,23 @@ def test_a_name_with_a_line_break_forges_no_line(tmp_path):
     result = loaded(project(tmp_path, x_yaml=text))
     assert [d.code for d in result.diagnostics] == ["SVC202"]
     assert result.diagnostics[0].detail.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("closed", "code"),
+    [("services/sub", "SVC150"), ("services", "SVC150"), ("group_vars", "SVC100")],
+)
+def test_a_folder_that_may_not_be_read_is_never_an_empty_one(tmp_path, monkeypatch, closed, code):
+    project(tmp_path, web_yaml=TUTORIAL)
+    (tmp_path / closed).mkdir(exist_ok=True)
+    real = os.scandir if code == "SVC150" else os.listdir
+
+    def refused(path):
+        if os.fspath(path) == str(tmp_path / closed):
+            raise PermissionError(13, "Permission denied", os.fspath(path))
+        return real(path)
+
+    monkeypatch.setattr(os, real.__name__, refused)
+    result = loaded(tmp_path)
+
+    assert (result.workspace, code in {d.code for d in result.diagnostics}) == (None, True)
