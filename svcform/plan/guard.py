@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.model.node import Play
@@ -12,13 +12,14 @@ from svcform.plan.services import ServiceChange, ServiceRow
 
 MANY = 10
 SHARE = 0.30
-_ALLOCATED = ("ClusterIP ", "LoadBalancer ", "NodePort ")
+_ALLOCATED = {"ClusterIP", "LoadBalancer", "NodePort"}
 _UNREADABLE_BUT = {"ownership", "input"}
 
 
 def guard_deletions(nodes: Sequence[NodePlan]) -> tuple[Diagnostic, ...]:
     """SVC501: a node loses more than 30 % of its Services, or endpoints, of which it has 10."""
-    losers = [(node.node, what) for node in nodes if not node.absent for what in _losses(node)]
+    tables = _Tables()
+    losers = [(n.node, what) for n in nodes if not n.absent for what in _losses(n, tables)]
     if not losers:
         return ()
     name, what = losers[0]
@@ -33,39 +34,79 @@ def guard_deletions(nodes: Sequence[NodePlan]) -> tuple[Diagnostic, ...]:
     )
 
 
-def _losses(node: NodePlan) -> Iterable[str]:
-    gone = [c for c in node.service_changes if c.before]
-    if not gone:
+class _Tables:
+    """Rows by Service, for each table once: nodes of a class have the very same rows."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Sequence[ServiceRow], _ByService]] = {}
+
+    def of(self, rows: Sequence[ServiceRow]) -> _ByService:
+        if id(rows) not in self._known:
+            self._known[id(rows)] = (rows, _by_service(rows))
+        return self._known[id(rows)][1]
+
+
+_ByService = Mapping[str, Sequence[ServiceRow]]
+
+
+def _by_service(rows: Iterable[ServiceRow]) -> _ByService:
+    found: dict[str, list[ServiceRow]] = {}
+    for row in rows:
+        found.setdefault(row.service, []).append(row)
+    return found
+
+
+def _losses(node: NodePlan, tables: _Tables) -> Iterable[str]:
+    if not _may_lose_many(node.service_changes):
         return
-    after = {row.key: row for row in node.services}
-    before = {**after, **{c.before.key: c.before for c in gone if c.before}}
-    for change in node.service_changes:
-        if change.before is None and change.after is not None:
-            del before[change.after.key]
-    for word, count in (("Services", _services), ("endpoints", _endpoints)):
-        old, new = count(before.values()), count(after.values())
-        lost = len(old - new)
-        if len(old) >= MANY and lost > SHARE * len(old):
-            yield f"{lost} of its {len(old)} {word}"
+    before = _by_service(change.before for change in node.service_changes if change.before)
+    after = tables.of(node.services)
+    made = {change.after.key for change in node.service_changes if change.after}
+    # Of the Services that change: all their rows of before, also those that stay as they are.
+    touched = before.keys() | {c.after.service for c in node.service_changes if c.after}
+    old = {
+        name: [*before.get(name, ()), *(r for r in after.get(name, ()) if r.key not in made)]
+        for name in touched
+    }
+    gone = sum(1 for name in touched if old[name] and name not in after)
+    new = sum(1 for name in touched if not old[name])
+    yield from _too_many("Services", gone, len(after) + gone - new)
+    counts = {name: (_endpoints(old[name]), _endpoints(after.get(name, ()))) for name in touched}
+    fewer = sum(max(was - now, 0) for was, now in counts.values())
+    total = sum(map(_endpoints, after.values())) + sum(was - now for was, now in counts.values())
+    yield from _too_many("endpoints", fewer, total)
 
 
-def _services(rows: Iterable[ServiceRow]) -> set[str]:
-    return {row.service for row in rows}
+def _may_lose_many(changes: Iterable[ServiceChange]) -> bool:
+    """Whether as much goes as has to for a refusal; on most nodes of most plans it doesn't."""
+    least = SHARE * MANY
+    services = {c.before.service for c in changes if c.before and not c.after}
+    if len(services) > least:
+        return True
+    lost = 0
+    for before, after in changes:
+        if before:
+            lost += (
+                len(before.endpoints)
+                if after is None
+                else len(set(before.endpoints) - set(after.endpoints))
+            )
+    return lost > least
 
 
-def _endpoints(rows: Iterable[ServiceRow]) -> set[tuple[str, str]]:
-    return {(row.name, endpoint) for row in rows for endpoint in row.endpoints}
+def _too_many(word: str, lost: int, total: int) -> Iterable[str]:
+    if total >= MANY and lost > SHARE * total:
+        yield f"{lost} of its {total} {word}"
+
+
+def _endpoints(rows: Iterable[ServiceRow]) -> int:
+    """How many addresses a Service has endpoints at: one that is replaced is none the less."""
+    return len({text.rpartition(":")[0] for row in rows for text in row.endpoints})
 
 
 def guard_renumbering(nodes: Sequence[NodePlan]) -> tuple[Diagnostic, ...]:
     """SVC502: a Service that lives gets another clusterIP, load-balancer address or node port."""
-    found = {
-        (change.after.name, old, new)
-        for node in nodes
-        for change in node.service_changes
-        if change.before and change.after
-        for old, new in _renumbered(change)
-    }
+    found = {each for node in nodes for each in _renumbered(node.service_changes)}
     return tuple(
         _refusal(
             "SVC502",
@@ -77,14 +118,21 @@ def guard_renumbering(nodes: Sequence[NodePlan]) -> tuple[Diagnostic, ...]:
     )
 
 
-def _renumbered(change: ServiceChange) -> Iterable[tuple[str, str]]:
-    for kind in _ALLOCATED:
-        before, after = (
-            {text for text in row.frontends if text.startswith(kind)} if row else set()
-            for row in change
-        )
-        if before and after and before - after:
-            yield " ".join(sorted(before - after)), " ".join(sorted(after))
+def _renumbered(changes: Iterable[ServiceChange]) -> Iterable[tuple[str, str, str]]:
+    """Whose, from and to.  Addresses are a Service's, node ports are a port's."""
+    held: dict[tuple[str, str, str], tuple[set[str], set[str]]] = {}
+    for change in changes:
+        for side, row in enumerate(change):
+            for text in row.frontends if row else ():
+                kind, _, where = text.partition(" ")
+                address, _, _ = where.rpartition(":")
+                if row and kind in _ALLOCATED:
+                    key = (row.service if address else row.name, row.family, kind)
+                    held.setdefault(key, (set(), set()))[side].add(address or where)
+    for (name, _, kind), (before, after) in held.items():
+        if before - after and after - before:
+            old, new = (", ".join(sorted(each)) for each in (before - after, after - before))
+            yield name, f"{kind} {old}", f"{kind} {new}"
 
 
 def guard_lockout(nodes: Sequence[NodePlan]) -> tuple[Diagnostic, ...]:
@@ -126,7 +174,9 @@ def guard_unreadable(plays: Sequence[Play], nodes: Sequence[NodePlan]) -> tuple[
 
 
 def _and_others(count: int) -> str:
-    return f", and {count} other nodes lose as much" if count else ""
+    if not count:
+        return ""
+    return f", and {count} other node{'s lose' if count > 1 else ' loses'} as much"
 
 
 def _refusal(code: str, summary: str, detail: str) -> Diagnostic:
