@@ -80,8 +80,8 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
         message = " ".join(finding.detail for finding in wrong)
         return replace(base, problem=Problem(reason="input", message=message))
     after_rows = table.rows(task.intent) if task.intent.wanted else ()
-    service_changes = table.compare(recorded.services, after_rows)
-    changes = tuple(change for side in sides for change in side.changes)
+    service_changes = shared.service_changes(recorded.services, after_rows)
+    changes = shared.joined([side.changes for side in sides])
     before = shared.digests.of(live)
     return replace(
         base,
@@ -91,7 +91,7 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
         services=tuple(after_rows),
         program=join_programs(
             [
-                *(_program(side, observation) for side in sides),
+                *(_program(side, observation, shared) for side in sides),
                 forget_connections(service_changes, task.intent, observation.facts),
             ]
         ),
@@ -115,29 +115,30 @@ def _side(task: Task, backend: Backend, live: Snapshot, shared: Shared) -> _Side
     observation = task.observation
     expressed = backend.express(task.intent, observation.facts)
     readings = {probe.name: observation.readings[probe.name] for probe in backend.probes()}
-    wanted = bool(expressed.wanted)
+    wanted = shared.wanted(expressed.wanted)
     caveats = backend.caveats(readings, observation.facts, task.intent) if wanted else ()
     return _Side(
         backend=backend,
         live=live,
-        wanted=expressed.wanted,
-        changes=shared.compare(live, expressed.wanted),
+        wanted=wanted,
+        changes=shared.compare(live, wanted),
         diagnostics=(*expressed.diagnostics, *caveats),
     )
 
 
-def _program(side: _Side, observation: Observation) -> Program:
+def _program(side: _Side, observation: Observation, shared: Shared) -> Program:
     if not side.changes:
         return Program()
     readings = {probe.name: observation.readings[probe.name] for probe in side.backend.probes()}
-    return side.backend.render(
+    return shared.program(
+        side.backend,
         RenderInput(
             changes=side.changes,
             live=side.live,
             wanted=side.wanted,
             readings=readings,
             facts=observation.facts,
-        )
+        ),
     )
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
 
-from svcform.backends.contract import Backend
+from svcform.backends.contract import Backend, RenderInput
 from svcform.engine.observe import Observation
 from svcform.engine.verify import read_live
 from svcform.plan.diff import Change, compare
 from svcform.plan.digests import SnapshotDigests, layers
-from svcform.plan.snapshot import ObjectAddress, Snapshot
+from svcform.plan.services import ServiceChange, ServiceRow
+from svcform.plan.snapshot import Layered, ObjectAddress, Snapshot
+from svcform.policy import table
+from svcform.program.program import Program
+
+T = TypeVar("T")
 
 
 class Shared:
@@ -20,6 +26,9 @@ class Shared:
         self._live: dict[Hashable, Snapshot] = {}
         self._compared: dict[tuple[int, int], tuple[Snapshot, Snapshot, tuple[Change, ...]]] = {}
         self._addresses: dict[int, tuple[Snapshot, frozenset[ObjectAddress]]] = {}
+        self._layers: dict[int, Snapshot] = {}
+        self._by_content: dict[Hashable, Snapshot] = {}
+        self._made: dict[Hashable, tuple[tuple[object, ...], Any]] = {}
 
     def live(self, backend: Backend, observation: Observation) -> Snapshot:
         """What is live of one backend; nodes with equal readings and tools get the same object.
@@ -38,8 +47,50 @@ class Shared:
             self._live[key] = read_live(backend, observation)
         return self._live[key]
 
+    def wanted(self, snapshot: Snapshot) -> Snapshot:
+        """The same snapshot, of the very layers that an earlier node had where they are equal."""
+        return Layered(tuple(self._first(layer) for layer in layers(snapshot)))
+
+    def _first(self, layer: Snapshot) -> Snapshot:
+        if id(layer) in self._layers:
+            return layer
+        content = frozenset((address, found.lines()) for address, found in layer.items())
+        first = self._by_content.setdefault(content, layer)
+        self._layers[id(first)] = first
+        return first
+
+    def _once(self, name: str, parts: tuple[object, ...], make: Callable[[], T]) -> T:
+        """What is made of these very objects, which are kept: their ids must not be reused."""
+        key = (name, *map(id, parts))
+        if key not in self._made:
+            self._made[key] = (parts, make())
+        found: T = self._made[key][1]
+        return found
+
+    def service_changes(
+        self, before: tuple[ServiceRow, ...], after: tuple[ServiceRow, ...]
+    ) -> tuple[ServiceChange, ...]:
+        """What becomes of each row."""
+        return self._once("rows", (before, after), lambda: table.compare(before, after))
+
+    def program(self, backend: Backend, inputs: RenderInput) -> Program:
+        """The backend's program; equal nodes have the same ``changes`` and the same ``live``.
+
+        What is live is known by all that programs may depend on of facts and readings.
+        """
+        parts = (backend, inputs.changes, inputs.live)
+        return self._once("program", parts, lambda: backend.render(inputs))
+
+    def joined(self, parts: Sequence[tuple[Change, ...]]) -> tuple[Change, ...]:
+        """The changes of all backends."""
+        return self._once("joined", tuple(parts), lambda: tuple(c for part in parts for c in part))
+
     def compare(self, live: Snapshot, wanted: Snapshot) -> tuple[Change, ...]:
         """All changes from ``live`` to ``wanted``, sorted by address."""
+        parts = (live, *layers(wanted))
+        return self._once("changes", parts, lambda: self._compare(live, wanted))
+
+    def _compare(self, live: Snapshot, wanted: Snapshot) -> tuple[Change, ...]:
         changes: list[Change] = []
         gone = set(self._keys(live))
         for layer in layers(wanted):

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, TypeVar
 
 from svcform.diagnostics import Diagnostic, Location, Origin
 from svcform.plan.diff import Change
 from svcform.plan.plan import NodePlan, Plan
-from svcform.plan.services import ServiceChange, ServiceRow
+from svcform.plan.services import ServiceChange
 from svcform.plan.services_tsv import write_rows
 from svcform.plan.snapshot import NodeObject
 from svcform.program.program import Checkpoint, Fingerprint, Program, Step
+
+T = TypeVar("T")
 
 FORMAT = 1
 """The version of the plan file; docs/plan-file.md describes it."""
@@ -30,7 +32,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
-        self._rows: dict[int, tuple[Sequence[ServiceRow], str]] = {}
+        self._known: dict[tuple[object, int], tuple[object, str]] = {}
 
     def plan(self, plan: Plan) -> bytes:
         """The plan's JSON."""
@@ -49,14 +51,22 @@ class Encoder:
         self.blobs[name] = data
         return name
 
+    def _once(self, value: T, encode: Callable[[T], bytes]) -> str:
+        """The blob of a value; nodes of a class have the very same ones."""
+        key = (encode, id(value))
+        if key not in self._known:
+            # The value is kept, too: its id must not be given to another one.
+            self._known[key] = (value, self._blob(encode(value)))
+        return self._known[key][1]
+
     def _node(self, node: NodePlan) -> dict[str, Any]:
         return {
             "node": node.node,
             "plays": node.plays,
             "binding": asdict(node.binding) if node.binding else None,
-            "changes": self._blob(to_json([_change(change) for change in node.changes])),
-            "service_changes": self._service_changes(node.service_changes),
-            "services": self._services(node.services),
+            "changes": self._once(node.changes, _changes),
+            "service_changes": self._once(node.service_changes, _service_changes),
+            "services": self._once(node.services, write_rows),
             "program": self._program(node.program),
             "checkpoints": [self._checkpoint(entry) for entry in node.checkpoints],
             "diagnostics": _diagnostics(node.diagnostics),
@@ -69,15 +79,6 @@ class Encoder:
             "claims": node.claims,
             "problem": asdict(node.problem) if node.problem else None,
         }
-
-    def _services(self, rows: Sequence[ServiceRow]) -> str:
-        """Nodes of a class have the very same rows."""
-        if id(rows) not in self._rows:
-            self._rows[id(rows)] = (rows, self._blob(write_rows(rows)))
-        return self._rows[id(rows)][1]
-
-    def _service_changes(self, changes: Sequence[ServiceChange]) -> str:
-        return self._blob(to_json([[c.before, c.after] for c in changes]))
 
     def _program(self, program: Program) -> str:
         return self._blob(
@@ -97,15 +98,15 @@ class Encoder:
             "summary": step.summary,
             "command": step.command,
             "rehearsal": step.rehearsal,
-            "stdin": self._blob(step.stdin),
+            "stdin": self._once(step.stdin, bytes),
         }
 
     def _fingerprint(self, entry: Fingerprint) -> dict[str, Any]:
         return {
             "backend": entry.backend,
             "script": self._blob(entry.script.encode()),
-            "operands": self._blob(entry.operands),
-            "expected": self._blob(entry.expected),
+            "operands": self._once(entry.operands, bytes),
+            "expected": self._once(entry.expected, bytes),
         }
 
     def _checkpoint(self, entry: Checkpoint) -> dict[str, Any]:
@@ -114,6 +115,14 @@ class Encoder:
             "save": self._blob(entry.save.encode()),
             "restore": self._blob(entry.restore.encode()),
         }
+
+
+def _changes(changes: Sequence[Change]) -> bytes:
+    return to_json([_change(change) for change in changes])
+
+
+def _service_changes(changes: Sequence[ServiceChange]) -> bytes:
+    return to_json([[c.before, c.after] for c in changes])
 
 
 def _change(change: Change) -> list[Any]:
