@@ -34,9 +34,10 @@ _LONG = 60.0
 
 
 class Took(NamedTuple):
-    """Seconds from start to end of a process, and its memory at the peak in MB."""
+    """Seconds from start to end of a process, its CPU seconds, and MB of memory at the peak."""
 
     seconds: float
+    cpu: float
     megabytes: float
 
 
@@ -57,7 +58,7 @@ def _run(command: list[str], folder: Path) -> Took:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    return Took(took, usage.ru_maxrss / 1024)
+    return Took(took, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 @contextmanager
@@ -92,13 +93,17 @@ def main() -> None:
     """Print the table."""
     services, endpoints = (int(text) for text in [*sys.argv[1:], "10000", "10"][:2])
     print(f"`svcform plan` of {services:,} Services with {endpoints} endpoints each, one node\n")
-    print("| step | seconds | of PyYAML | peak MB |\n|---|---|---|---|")
+    print("| step | seconds | of PyYAML | CPU seconds | of PyYAML | peak MB |")
+    print("|---|---|---|---|---|---|")
     for layout in LAYOUTS:
-        base = 0.0
+        base: Took | None = None
         for title, took in rows(layout, services, endpoints):
-            base = base or took.seconds
-            ratio = took.seconds / base
-            print(f"| {title} | {took.seconds:.2f} | {ratio:.2f} | {took.megabytes:.0f} |")
+            base = base or took
+            print(
+                f"| {title} | {took.seconds:.2f} | {took.seconds / base.seconds:.2f} "
+                f"| {took.cpu:.2f} | {took.cpu / base.cpu:.2f} | {took.megabytes:.0f} |",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":
