@@ -13,7 +13,7 @@ from svcform.diagnostics import Diagnostic, Location, Origin, Severity, errors
 from svcform.inputs.address_ranges import check_overlaps, unite
 from svcform.inputs.connection_defaults import ConnectionDefaults
 from svcform.inputs.extra_vars import read_extra_vars
-from svcform.inputs.groups import Layer
+from svcform.inputs.groups import ALL, Layer
 from svcform.inputs.inventory import folder_of, read_inventory
 from svcform.inputs.marked_files import read_file, shown
 from svcform.inputs.nodes import ChosenPlay, NodeReader, template_variables
@@ -200,6 +200,8 @@ class _Reading:
             except BadPattern as error:
                 self._report("SVC120", "A host pattern is not valid", str(error), where)
             for pattern in dict.fromkeys(patterns.unmatched):
+                if pattern == ALL and errors(self.problems):
+                    continue  # an inventory that can't be read has no hosts, too
                 detail = f"No host and no group of the inventory matches {pattern!r}."
                 summary = "A host pattern matches nothing"
                 self._report("SVC121", summary, detail, where, Severity.WARNING)

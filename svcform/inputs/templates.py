@@ -32,6 +32,8 @@ def render(source: Source, variables: Mapping[str, Any]) -> tuple[Source, list[D
         return _failed(source, error.lineno, str(error.message))
     except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
         return _failed(source, _line(error), str(error))
+    except MemoryError:
+        return _failed(source, 0, "its text is too large")
     except RecursionError:
         return _failed(source, 0, "it calls itself without end")
     return replace(source, text=text, template=source.text), []

@@ -92,3 +92,12 @@ def test_a_folder_that_may_not_be_read_is_never_an_empty_one(tmp_path, monkeypat
     result = loaded(tmp_path)
 
     assert (result.workspace, code in {d.code for d in result.diagnostics}) == (None, True)
+
+
+def test_a_template_without_end_is_told(tmp_path):
+    folder = project(tmp_path)
+    # More than any machine has: Python refuses it before it takes a byte.
+    (folder / "services/x.yaml.j2").write_text("{{ 'x' * 9000000000000000000 }}")
+    result = loaded(folder)
+    assert shown(result) == ["x.yaml.j2:0:0 SVC156"]
+    assert "too large" in result.diagnostics[0].detail
