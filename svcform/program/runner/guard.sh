@@ -3,7 +3,7 @@
 guard() {
 	decided=0
 	end=$(($(uptime) + $(meta run_timeout)))
-	while [ "$decided" = 0 ] && [ ! -e "$dir/outcome" ]; do
+	while [ "$decided" = 0 ] && [ -d "$dir" ] && [ ! -e "$dir/outcome" ]; do
 		watch_once
 		pause
 	done

@@ -98,7 +98,10 @@ recover() {
 	done
 }
 adopt() { # a run whose processes are gone: be its guard
-	[ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$(meta run)" ] || return 1
+	mine=$(meta run)
+	[ -n "$mine" ] && [ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$mine" ] || return 1
 	printf 'process\t%s\n' "$$ $(started $$)" >>"$state/lock"
+	# Released just now, the lock would come back as this one line.
+	grep -q "^run$tab" "$state/lock" || rm -f "$state/lock"
 	guard
 }

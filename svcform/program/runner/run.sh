@@ -82,7 +82,7 @@ run_steps() {
 	done
 }
 stand_by() { # until the guard has decided; in its place if it is gone
-	while [ ! -e "$dir/outcome" ]; do
+	while [ -d "$dir" ] && [ ! -e "$dir/outcome" ]; do
 		running guard || adopt
 		pause
 	done
