@@ -106,7 +106,14 @@ def _endpoints(rows: Iterable[ServiceRow]) -> int:
 
 def guard_renumbering(nodes: Sequence[NodePlan]) -> tuple[Diagnostic, ...]:
     """SVC502: a Service that lives gets another clusterIP, load-balancer address or node port."""
-    found = {each for node in nodes for each in _renumbered(node.service_changes)}
+    # Nodes of a class have the very same changes; who only gains rows can't renumber any.
+    tables = {id(node.service_changes): node.service_changes for node in nodes}
+    found = {
+        each
+        for changes in tables.values()
+        if any(change.before for change in changes)
+        for each in _renumbered(changes)
+    }
     return tuple(
         _refusal(
             "SVC502",
