@@ -35,8 +35,9 @@ WITHOUT_BUFFER = "-S OUTPUT"
 def write(changes: Iterable[TableChange], *, buffered: bool = True) -> bytes:
     """The input that makes the changes; each table is atomic by itself.
 
-    ``buffered`` False is for iptables-nft 1.8.4.  Chains are declared in descending order: the list in which ``iptables-nft-restore`` (1.8.9)
-    keeps them is sorted by insertion, and any other order is up to five times slower.
+    ``buffered`` False is for iptables-nft 1.8.4.  Chains are declared in descending order: the list
+    in which ``iptables-nft-restore`` (1.8.9) keeps them is sorted by insertion, and any other order
+    is up to five times slower.
     """
     lines: list[str] = []
     for change in changes:
