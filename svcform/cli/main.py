@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import sys
@@ -151,5 +152,8 @@ def _open_closed_streams() -> None:
 
 def run() -> NoReturn:
     """The console script ``svcform``."""
+    # A run is short and keeps what it makes: collections only walk it again (a fifth of the time
+    # of a plan for 10,000 Services).
+    gc.disable()
     _open_closed_streams()
     sys.exit(main(sys.argv[1:]))

@@ -82,7 +82,8 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
     after_rows = table.rows(task.intent) if task.intent.wanted else ()
     service_changes = shared.service_changes(recorded.services, after_rows)
     changes = shared.joined([side.changes for side in sides])
-    before = shared.digests.of(live)
+    # Without changes both mean the same, and what is wanted is canonical already.
+    before = shared.digests.of(side.live if side.changes else side.wanted for side in sides)
     return replace(
         base,
         binding=_binding(task),

@@ -23,7 +23,7 @@ VARIABLE = (
     (re.compile(r"SHA256:[A-Za-z0-9+/]{43}"), "SHA256:KEY"),
     (re.compile(r"^ +\d+ (endpoint=)", re.MULTILINE), r"N \1"),
     (re.compile(r"^(# (?:Generated|Completed)).*$", re.MULTILINE), r"\1"),
-    (re.compile(r"127\.0\.0\.1\]?:\d+|ansible_port\D+\d+"), "PORT"),
+    (re.compile(r"127\.0\.0\.1\]?:\d+|ansible_port\D+\d+|\bport \d{5}\b"), "PORT"),
     (re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"), "UUID"),
     (re.compile(r"\[\d+:\d+\]"), "[COUNTERS]"),
     (re.compile(r"/tmp/[^ /]+"), "/tmp/FOLDER"),

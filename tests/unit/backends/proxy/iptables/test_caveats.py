@@ -130,9 +130,8 @@ def test_a_listing_that_is_none_is_never_read_as_empty():
 
 
 @pytest.mark.root
+@pytest.mark.parametrize("kernel", ["nft"], indirect=True)
 def test_a_table_that_hides_our_rules_is_refused(kernel):
-    if kernel.variant != "nft":
-        pytest.skip("nft alone hides tables")
     kernel.run("iptables-nft", "-N", "SVCFORM-CHECK")
     kernel.run("nft", "add rule ip filter SVCFORM-CHECK ct count over 3 drop")
     probe = next(p for p in IPTABLES.probes() if p.name == "iptables.nft.ip")
