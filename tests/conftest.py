@@ -12,7 +12,6 @@ from svcform.lab import lab, spec
 from svcform.lab.lab import Lab
 from svcform.lab.spec import LabSpec
 
-
 # svcform behaves differently where CI is set: a test that is about that sets it itself.
 os.environ.pop("CI", None)
 

@@ -12,10 +12,12 @@ from svcform.cli.files import read
 from svcform.cli.opening import opener
 from svcform.cli.reading import by_name, complete_lock, load_project, workspace_of
 from svcform.diagnostics import Diagnostic
-from svcform.engine import reading_file
-from svcform.engine.observe import Observation, Opener, observe
+from svcform.engine import observe, reading_file
+from svcform.engine.fleet import Underway
+from svcform.engine.observe import Observation, Opener
 from svcform.engine.propose import ProposeOptions, propose
 from svcform.errors import NodeError, UsageError
+from svcform.inputs.project import ProjectInputs
 from svcform.model.node import Node, Play
 from svcform.plan.plan import Plan
 from svcform.plan.planfile import digest
@@ -58,19 +60,20 @@ def make_plan(
     With ``look_only`` the lock file is left as it is, and guards are not asked.
     Raises InputError where the input has errors; a node's trouble is in the plan.
     """
-    loaded = load_project(arguments)
+    look = _Look(arguments)
+    loaded = load_project(arguments, look.begin)
     workspace = workspace_of(loaded, out)
     if not look_only:
         complete_lock(loaded, out)
-    open_node = opener(loaded.lock_path.parent)
-    observations = _observations(arguments, out, workspace.nodes, open_node)
+    intents = decide(workspace)
+    observations = look.finish(workspace.nodes, out)
     wishes = LOOK_ONLY if look_only else options(arguments, destroy=destroy)
-    plan = propose(workspace, decide(workspace), observations, wishes)
+    plan = propose(workspace, intents, observations, wishes)
     return Proposal(
         plan=plan,
         digest=digest(plan),
         nodes=by_name(workspace.nodes),
-        opener=open_node,
+        opener=opener(loaded.lock_path.parent),
         lock_path=loaded.lock_path,
         plays=workspace.plays,
         play_nodes=by_name(loaded.play_nodes),
@@ -79,14 +82,37 @@ def make_plan(
     )
 
 
-def _observations(
-    arguments: Namespace, out: Console, nodes: Sequence[Node], open_node: Opener
-) -> Mapping[str, Observation | NodeError]:
-    """What the nodes answer now, or answered when the reading of ``--from`` was saved."""
-    file = getattr(arguments, "from_reading", None)
-    if file is None:
+class _Look:
+    """What the nodes are: as they answer now, or as the reading of ``--from`` has it.
+
+    Nodes are asked while manifests are still being read: a listing of 10,000 Services takes a
+    node a second.
+    """
+
+    def __init__(self, arguments: Namespace) -> None:
+        self._file: Path | None = getattr(arguments, "from_reading", None)
+        self._forks: int = arguments.forks
+        self._underway: Underway[Observation] | None = None
+
+    def begin(self, project: ProjectInputs) -> None:
+        if self._file is None:
+            self._underway = observe.begin(
+                project.nodes, opener(project.inventory_dir), forks=self._forks
+            )
+
+    def finish(self, nodes: Sequence[Node], out: Console) -> Mapping[str, Observation | NodeError]:
+        if self._file is not None:
+            return _saved_reading(self._file, nodes, out)
+        if self._underway is None:
+            message = "nodes are asked as soon as the project is read"
+            raise RuntimeError(message)
         with NodeProgress(out.stderr, "Reading", len(nodes)) as progress:
-            return observe(nodes, open_node, forks=arguments.forks, progress=progress)
+            return observe.finish(self._underway, progress)
+
+
+def _saved_reading(
+    file: Path, nodes: Sequence[Node], out: Console
+) -> Mapping[str, Observation | NodeError]:
     saved = reading_file.read(read(file))
     missing = [node.name for node in nodes if node.name not in saved.nodes]
     if missing:

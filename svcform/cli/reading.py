@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from svcform.cli.console import Console
 from svcform.cli.files import shown
@@ -25,8 +25,13 @@ def is_locked(arguments: Namespace, environment: Mapping[str, str] = os.environ)
     return bool(environment.get("CI"))
 
 
-def load_project(arguments: Namespace) -> Loaded:
-    """Read and check everything; what is wrong is in the result."""
+def load_project(
+    arguments: Namespace, on_project: Callable[[ProjectInputs], None] | None = None
+) -> Loaded:
+    """Read and check everything; what is wrong is in the result.
+
+    ``on_project`` is told the inventory and the playbook before the manifests are read.
+    """
     return load(
         LoadRequest(
             project=arguments.project,
@@ -39,7 +44,8 @@ def load_project(arguments: Namespace) -> Loaded:
             validate=arguments.validate,
             locked=is_locked(arguments),
             allow_renumber=arguments.allow_renumber,
-        )
+        ),
+        on_project,
     )
 
 

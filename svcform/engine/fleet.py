@@ -56,35 +56,57 @@ class _Crew(Generic[T]):
             return _because(_defect(node, error), error)
 
 
+@dataclass(frozen=True, slots=True)
+class Underway(Generic[T]):
+    """Work that has begun on some nodes."""
+
+    nodes: Sequence[Node]
+    _crew: _Crew[T]
+
+    def outcomes(
+        self, on_done: Callable[[Node, T | NodeError], None] | None = None
+    ) -> Mapping[str, T | NodeError]:
+        """Wait for all nodes: outcomes by name, in nodes' order.
+
+        ``on_done`` is called in the calling thread for each node.  The first Ctrl-C starts no more
+        nodes, whose outcome then is ``Interrupted``, and waits for those that run; the second
+        raises ``KeyboardInterrupt``.
+        """
+        found: dict[str, T | NodeError] = {}
+        while len(found) < len(self.nodes):
+            try:
+                node, outcome = self._crew.done.get()
+            except KeyboardInterrupt:
+                if self._crew.stopped.is_set():
+                    raise
+                self._crew.stopped.set()
+                continue
+            found[node.name] = outcome
+            if on_done is not None:
+                on_done(node, outcome)
+        return {node.name: found[node.name] for node in self.nodes}
+
+
+def begin(nodes: Sequence[Node], work: Callable[[Node], T], forks: int = FORKS) -> Underway[T]:
+    """Begin the work on every node, at most ``forks`` at a time, in threads of its own."""
+    crew: _Crew[T] = _Crew(work, queue.SimpleQueue())
+    for node in nodes:
+        crew.waiting.put(node)
+    crew.start(min(max(forks, 1), len(nodes)))
+    return Underway(nodes, crew)
+
+
 def run(
     nodes: Sequence[Node],
     work: Callable[[Node], T],
     forks: int = FORKS,
     on_done: Callable[[Node, T | NodeError], None] | None = None,
 ) -> Mapping[str, T | NodeError]:
-    """Do the work on every node, at most ``forks`` at a time; outcomes by name, in nodes' order.
+    """Do the work on every node and wait for it, as :meth:`Underway.outcomes` says.
 
-    A node's failure is its outcome and never another's.  ``on_done`` is called in the calling
-    thread as nodes finish.  The first Ctrl-C starts no more nodes, whose outcome then is
-    ``Interrupted``, and waits for those that run; the second raises ``KeyboardInterrupt``.
+    A node's failure is its outcome and never another's.
     """
-    crew = _Crew(work, queue.SimpleQueue())
-    for node in nodes:
-        crew.waiting.put(node)
-    crew.start(min(max(forks, 1), len(nodes)))
-    outcomes: dict[str, T | NodeError] = {}
-    while len(outcomes) < len(nodes):
-        try:
-            node, outcome = crew.done.get()
-        except KeyboardInterrupt:
-            if crew.stopped.is_set():
-                raise
-            crew.stopped.set()
-            continue
-        outcomes[node.name] = outcome
-        if on_done is not None:
-            on_done(node, outcome)
-    return {node.name: outcomes[node.name] for node in nodes}
+    return begin(nodes, work, forks).outcomes(on_done)
 
 
 def _because(outcome: NodeError, cause: Exception) -> NodeError:

@@ -44,21 +44,34 @@ class Observation:
     sections: Mapping[str, Section] = field(default_factory=dict, repr=False)
 
 
-def observe(
-    nodes: Sequence[Node], opener: Opener, *, forks: int = 32, progress: Progress | None = None
-) -> Mapping[str, Observation | NodeError]:
-    """Read all nodes, at most ``forks`` at a time; one outcome each, whatever the others do."""
+def begin(nodes: Sequence[Node], opener: Opener, *, forks: int = 32) -> fleet.Underway[Observation]:
+    """Begin to read all nodes, at most ``forks`` at a time; :func:`finish` has what comes of it."""
 
     def work(node: Node) -> Observation:
         with opener(node) as session:
             return _observe_one(session, node.connection)
+
+    return fleet.begin(nodes, work, forks)
+
+
+def finish(
+    underway: fleet.Underway[Observation], progress: Progress | None = None
+) -> Mapping[str, Observation | NodeError]:
+    """Wait for all nodes; one outcome each, whatever the others do."""
 
     def done(node: Node, outcome: Observation | NodeError) -> None:
         if progress:
             stage = outcome.reason if isinstance(outcome, NodeError) else "observed"
             progress(node.name, stage)
 
-    return fleet.run(nodes, work, forks, on_done=done)
+    return underway.outcomes(done)
+
+
+def observe(
+    nodes: Sequence[Node], opener: Opener, *, forks: int = 32, progress: Progress | None = None
+) -> Mapping[str, Observation | NodeError]:
+    """Read all nodes and wait for them."""
+    return finish(begin(nodes, opener, forks=forks), progress)
 
 
 def is_remote(connection: Connection) -> bool:

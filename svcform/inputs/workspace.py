@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -80,14 +80,15 @@ class _Run:
     cluster: Cluster = field(default_factory=Cluster)
 
 
-def load(request: LoadRequest) -> Loaded:
+def load(request: LoadRequest, on_project: Callable[[ProjectInputs], None] | None = None) -> Loaded:
     """Read, check and resolve the whole input; every mistake is in ``diagnostics``.
 
-    Nothing is written.  Raises :class:`~svcform.errors.UsageError` where the project itself can't
-    be found.
+    ``on_project`` is told the inventory and the playbook once they are read and have no error,
+    before the manifests are: nodes can be asked meanwhile.  Nothing is written.
+    Raises :class:`~svcform.errors.UsageError` where the project itself can't be found.
     """
     with _without_garbage_collection():
-        return _load(request)
+        return _load(request, on_project)
 
 
 @contextmanager
@@ -104,8 +105,10 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _load(request: LoadRequest) -> Loaded:
+def _load(request: LoadRequest, on_project: Callable[[ProjectInputs], None] | None) -> Loaded:
     project, diagnostics = read_project_anyway(_project_request(request))
+    if on_project is not None and not errors(diagnostics):
+        on_project(project)
     run = _Run(request, project, list(diagnostics))
     _read(run)
     if errors(diagnostics):
