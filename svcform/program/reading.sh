@@ -8,6 +8,10 @@ state=${SVCFORM_STATE:-/var/lib/svcform}
 IFS= read -r nonce
 IFS= read -r form
 case $nonce in '' | *[!0-9a-f]*) exit 64 ;; esac
+[ "$(id -u)" = 0 ] || {
+	echo "only root can read packet filter rules, and this is $(id -un 2>/dev/null || id -u)" >&2
+	exit 77
+}
 
 has() { command -v "$1" >/dev/null 2>&1; }
 

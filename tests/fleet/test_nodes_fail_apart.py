@@ -134,6 +134,16 @@ def test_sudo_takes_the_password_of_a_file(project):
     assert "hunter2" not in said.out + said.err
 
 
+def test_a_user_who_is_not_root_is_told_to_become_it(project):
+    said = project.svcform("plan", "-l", "good-1", "-e", "ansible_become=false", "-o", "json")
+
+    (node,) = said.json()["nodes"]
+    assert said.code == 4
+    assert node["problem"]["reason"] == "reading-failed"
+    assert "only root" in node["problem"]["message"]
+    assert "ansible_become" in node["problem"]["remedy"]
+
+
 def test_a_machine_reinstalled_since_the_plan_is_refused_and_the_others_are_done(lab, project):
     """Its host key is the same, its machine-id isn't."""
     names = ",".join((*GOOD, "reinstalled"))
