@@ -50,7 +50,7 @@ def of_status(plan: Plan, nodes: Iterable[NodeStatus]) -> ExitCode:
 
 
 _BY_RESULT = (
-    (ExitCode.ROLLED_BACK, frozenset({Result.ROLLED_BACK, Result.CHANGED})),
+    (ExitCode.ROLLED_BACK, frozenset({Result.ROLLED_BACK, Result.CHANGED, Result.UNKNOWN})),
     (ExitCode.REFUSED, frozenset({Result.REFUSED})),
     (ExitCode.LOCKED, frozenset({Result.LOCKED})),
     (ExitCode.STALE, frozenset({Result.STALE})),
@@ -66,7 +66,7 @@ def of_apply(outcomes: Mapping[str, Outcome], *, interrupted: bool = False) -> E
     if interrupted:
         return ExitCode.INTERRUPTED
     results = {outcome.result for outcome in outcomes.values()}
-    changed = results & {Result.APPLIED, Result.CHANGED}
+    changed = results & {Result.APPLIED, Result.CHANGED, Result.UNKNOWN}
     failed = any(outcome.failed for outcome in outcomes.values())
     if changed and failed and len(results) > 1:
         return ExitCode.PARTIAL

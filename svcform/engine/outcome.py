@@ -26,7 +26,10 @@ class Result(Enum):
     """Something failed, or nobody confirmed, and the node is in its state of before."""
     CHANGED = "failed-changed"
     """Something failed and the node is *not* in its state of before."""
+    UNKNOWN = "unknown"
+    """It was confirmed, and nobody knows whether that arrived: the old state, or the new one."""
     UNREACHABLE = "unreachable"
+    """Nothing was touched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

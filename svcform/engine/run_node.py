@@ -8,17 +8,18 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from svcform.engine.ask_runner import UNKNOWN, Answer, Line, parse_answer
 from svcform.engine.installed import installed_head
 from svcform.engine.observe import Opener, is_remote, parse_observation, the_reading_script
 from svcform.engine.outcome import Outcome, Result
 from svcform.engine.verify import differences
-from svcform.errors import NodeError
+from svcform.errors import NodeError, Unreachable
 from svcform.model.node import Node
 from svcform.plan.plan import NodePlan
 from svcform.plan.snapshot import ObjectAddress
 from svcform.program.bundle import RunRequest, carry_script, write_bundle
-from svcform.program.layout import LAYOUT, STATE_DIRECTORY
-from svcform.transport.contract import Binding
+from svcform.program.layout import LAYOUT
+from svcform.transport.contract import Binding, Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,18 +40,9 @@ class RunOptions:
     on_wait: Callable[[str, str], None] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    """What the runner says: a word, a sentence, its journal, and the bytes of a reading."""
-
-    outcome: str
-    detail: str
-    journal: tuple[str, ...]
-    reading: bytes
-
-
-_TRIES = 3
 _RETRY = 1.0
+_GRACE = 10.0
+"""Seconds that a node may take to go back, once nobody confirmed in time."""
 
 _RESULTS = {
     "applied": Result.APPLIED,
@@ -102,31 +94,44 @@ class _Run:
             binding = session.binding
             if other := self._other_machine(binding):
                 return self._outcome(Result.REFUSED, other)
+            line = Line(node=self.node, opener=self.opener, binding=binding, run=run)
             try:
-                result = session.exec(
-                    carry_script(),
-                    stdin=write_bundle(self._request(run, nonce)),
-                    timeout=self.options.run_timeout + 60.0,
-                )
-            except NodeError as error:
-                return self._lost(error)
-        answer = _parse_answer(result.stdout)
-        if answer is None:
-            said = result.stderr.decode(errors="replace").strip()[-300:]
-            return self._outcome(Result.CHANGED, f"The runner did not answer: {said}")
+                answer = self._carry(session, run, nonce)
+                lost = None
+            except Unreachable as error:
+                lost = error
+        return self._follow(line, lost, nonce) if lost else self._heard(line, answer, nonce)
+
+    def _carry(self, session: Session, run: str, nonce: str) -> Answer:
+        bundle = write_bundle(self._request(run, nonce))
+        timeout = self.options.run_timeout + 60.0
+        return parse_answer(session.exec(carry_script(), stdin=bundle, timeout=timeout))
+
+    def _follow(self, line: Line, lost: Unreachable, nonce: str) -> Outcome:
+        """The connection was lost on the way; the run has gone on without it, if it had begun."""
+        patience = self.options.run_timeout + self.options.confirm_timeout + _GRACE
+        try:
+            answer = line.ask("follow", patience)
+        except NodeError as error:
+            return self._gone(lost, error)
+        if answer.outcome == UNKNOWN:
+            return self._never_begun(lost)
+        return self._heard(line, answer, nonce)
+
+    def _heard(self, line: Line, answer: Answer, nonce: str) -> Outcome:
         if answer.outcome == "stale":
             with suppress(NodeError):
-                moved = self._moved(answer, nonce, binding, before=True)
+                moved = self._moved(answer, nonce, line.binding, before=True)
                 return self._outcome(Result.STALE, answer.detail, moved=moved)
             return self._outcome(Result.STALE, answer.detail)
         if answer.outcome != "awaiting":
             return self._outcome(_RESULTS.get(answer.outcome, Result.CHANGED), answer.detail)
-        return self._decide(run, answer, nonce, binding)
+        return self._decide(line, answer, nonce)
 
-    def _decide(self, run: str, answer: _Answer, nonce: str, binding: Binding) -> Outcome:
+    def _decide(self, line: Line, answer: Answer, nonce: str) -> Outcome:
         """Confirm, or reject, over a connection of its own."""
         try:
-            wrong = self._moved(answer, nonce, binding, before=False)
+            wrong = self._moved(answer, nonce, line.binding, before=False)
             problem = ""
         except NodeError as error:
             wrong, problem = (), f"The read-back can't be understood: {error}"
@@ -134,26 +139,14 @@ class _Run:
             names = ", ".join(map(str, wrong[:5]))
             problem = f"The read-back is not what was planned: {names}."
         word = "reject" if problem else "confirm"
-        script = f'sh "${{SVCFORM_STATE:-{STATE_DIRECTORY}}}/runs/{run}/runner" {word} {run}'
-        final = self._ask(script)
-        if isinstance(final, NodeError):
-            return self._unconfirmed(final)
+        try:
+            final = line.ask(word, self.options.confirm_timeout + _GRACE)
+        except NodeError as error:
+            return self._unconfirmed(error)
+        if final.outcome == UNKNOWN:
+            return self._forgotten(word)
         outcome = _RESULTS.get(final.outcome, Result.CHANGED)
         return self._outcome(outcome, problem or final.detail, moved=wrong)
-
-    def _ask(self, script: str) -> _Answer | NodeError:
-        """What the runner says in the end; a connection that fails is tried again."""
-        error = NodeError("The runner did not answer the confirmation.")
-        for _ in range(_TRIES):
-            try:
-                with self.opener(self.node) as session:
-                    result = session.exec(script, timeout=self.options.run_timeout + 60.0)
-            except NodeError as found:
-                error = found
-                continue
-            if answer := _parse_answer(result.stdout):
-                return answer
-        return error
 
     def _other_machine(self, binding: Binding) -> str:
         planned = self.plan.binding
@@ -165,30 +158,57 @@ class _Run:
         )
 
     def _moved(
-        self, answer: _Answer, nonce: str, binding: Binding, *, before: bool
+        self, answer: Answer, nonce: str, binding: Binding, *, before: bool
     ) -> tuple[ObjectAddress, ...]:
         observation = parse_observation(answer.reading, nonce, binding)
         return differences(self.plan.changes, observation, before=before)
 
-    def _lost(self, error: NodeError) -> Outcome:
-        return Outcome(
-            node=self.node.name,
-            result=Result.ROLLED_BACK,
-            detail=f"{error} The node goes back to its state of before by itself, within "
-            f"{self.options.confirm_timeout} s of the end of its steps.",
-            remedy=error.remedy,
-            error=error,
+    def _never_begun(self, lost: Unreachable) -> Outcome:
+        return self._failed(
+            Result.UNREACHABLE,
+            f"{lost} The plan had not arrived whole, or was not begun: nothing was touched.",
+            lost,
+            remedy="Apply again.",
+        )
+
+    def _gone(self, lost: Unreachable, last: NodeError) -> Outcome:
+        """Without a confirmation no run ends but by going back."""
+        return self._failed(
+            Result.ROLLED_BACK,
+            f"{lost} The node did not answer any more: {last} If its run had begun, it goes back "
+            f"to its state of before by itself, within {self.options.confirm_timeout} s of the "
+            "end of its steps, or when it is up again.",
+            last,
+            remedy="Plan again to see how it is.",
         )
 
     def _unconfirmed(self, error: NodeError) -> Outcome:
         """Nobody knows whether the confirmation arrived."""
-        return Outcome(
-            node=self.node.name,
-            result=Result.CHANGED,
-            detail=f"{error} The new state could not be confirmed: within "
+        return self._failed(
+            Result.UNKNOWN,
+            f"{error} The new state could not be confirmed: within "
             f"{self.options.confirm_timeout} s the node goes back to its state of before, unless "
             "the confirmation had arrived.",
-            remedy=error.remedy or "Plan again to see how it is.",
+            error,
+            remedy="Plan again to see how it is.",
+        )
+
+    def _forgotten(self, word: str) -> Outcome:
+        """The answer was lost, and the node keeps the folder of a run only for a while."""
+        if self.plan.absent and word == "confirm":
+            # It keeps a run that it rolled back, and nothing at all once it was emptied.
+            return self._outcome(Result.APPLIED, "")
+        return self._outcome(
+            Result.UNKNOWN,
+            "The node knows nothing of the run any more: plan again to see how it is.",
+        )
+
+    def _failed(self, result: Result, detail: str, error: NodeError, *, remedy: str) -> Outcome:
+        return Outcome(
+            node=self.node.name,
+            result=result,
+            detail=detail,
+            remedy=error.remedy or remedy,
             error=error,
         )
 
@@ -225,19 +245,3 @@ class _Run:
             reading=the_reading_script(),
             installed_head=installed_head(the_reading_script()),
         )
-
-
-def _parse_answer(data: bytes) -> _Answer | None:
-    """The runner's answer: lines of key and value, an empty line, then a reading, if any."""
-    start = data.find(b"outcome\t")
-    if start < 0:
-        return None
-    head, _, reading = data[start:].partition(b"\n\n")
-    lines = [line.partition("\t") for line in head.decode(errors="replace").splitlines()]
-    first = {key: value for key, _, value in reversed(lines)}
-    return _Answer(
-        outcome=first.get("outcome", "error"),
-        detail=first.get("detail", ""),
-        journal=tuple(value for key, _, value in lines if key == "journal"),
-        reading=reading,
-    )

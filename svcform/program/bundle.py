@@ -1,7 +1,8 @@
 """The bundle: everything one run needs on a node, as one stream of bytes.
 
-A line ``svcform-bundle 1 TOTAL HEADER FIRST COUNT`` (bytes in all, bytes of the header, bytes of
-the first file, number of files), a line ``SIZE NAME`` for each file, then the files.
+A line ``svcform-bundle 2 TOTAL TABLE FIRST COUNT RUN`` (bytes behind this line, bytes of the table,
+bytes of the first file, number of files, the run's name), the table with a line ``SIZE NAME`` for
+each file, then the files.
 """
 
 from __future__ import annotations
@@ -43,6 +44,11 @@ def carry_script() -> str:
     return shell_source("carry.sh")
 
 
+def ask_script(word: str, run: str) -> str:
+    """Hands a word (follow, confirm, reject) to a run's runner; ``unknown`` where there is none."""
+    return f"set -- {shlex.quote(word)} {shlex.quote(run)}\n{shell_source('ask.sh')}"
+
+
 @cache
 def runner_script() -> str:
     """The runner, one script of the pieces in ``runner/``: nodes have nothing to include."""
@@ -54,16 +60,8 @@ def write_bundle(request: RunRequest) -> bytes:
     files = list(_files(request))
     table = "".join(f"{len(data)} {name}\n" for name, data in files)
     body = b"".join(data for _, data in files)
-    first = len(files[0][1])
-    # The first line has a fixed width, so that it can say how long the header is.
-    width = len(_first_line(0, 0, first, len(files)))
-    header = width + len(table)
-    line = _first_line(header + len(body), header, first, len(files))
-    return (line + table).encode() + body
-
-
-def _first_line(total: int, header: int, first: int, count: int) -> str:
-    return f"svcform-bundle 1 {total:<12} {header:<12} {first} {count}\n"
+    sizes = f"{len(table) + len(body)} {len(table)} {len(files[0][1])} {len(files)}"
+    return f"svcform-bundle 2 {sizes} {request.meta['run']}\n{table}".encode() + body
 
 
 def _files(request: RunRequest) -> Iterator[tuple[str, bytes]]:

@@ -3,16 +3,22 @@ umask 077
 LC_ALL=C
 export LC_ALL
 state=${SVCFORM_STATE:-/var/lib/svcform}
+dir=
 refuse() {
 	printf 'outcome\terror\ndetail\t%s\n\n' "$1"
 	[ -z "$dir" ] || rm -rf "$dir"
+	rmdir "$state/runs" "$state" 2>/dev/null
 	exit 1
 }
+read -r magic version total header first count run || refuse "The bundle did not arrive."
+[ "$magic $version" = "svcform-bundle 2" ] || refuse "The bundle did not arrive."
+case $run in
+'' | *[!0-9a-f]*) refuse "The bundle has no run." ;;
+esac
 mkdir -p "$state/runs" && chmod 700 "$state" || refuse "The folder $state can't be made."
-dir=$(mktemp -d "$state/runs/incoming.XXXXXX") || refuse "There is no room in $state."
-cat >"$dir/bundle" || refuse "The bundle can't be stored in $state."
-read -r magic version total header first _ <"$dir/bundle"
-[ "$magic $version" = "svcform-bundle 1" ] || refuse "The bundle did not arrive."
+mkdir "$state/runs/incoming.$run" || refuse "There is no room in $state."
+dir=$state/runs/incoming.$run
+printf '%s %s\n' "$header" "$count" >"$dir/sizes" && cat >"$dir/bundle" || refuse "The bundle can't be stored in $state."
 [ "$(wc -c <"$dir/bundle")" -eq "$total" ] || refuse "The bundle arrived cut short."
 tail -c "+$((header + 1))" "$dir/bundle" | head -c "$first" >"$dir/runner" ||
 	refuse "The runner can't be stored in $state."

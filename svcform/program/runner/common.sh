@@ -3,6 +3,7 @@
 #   runner begin DIR     unpack a bundle, start the run detached, follow it to the read-back
 #   runner work DIR      the run itself: lock, check, checkpoint, rehearse, run, read back
 #   runner guard DIR     commits the run when it is confirmed, else puts the checkpoint back
+#   runner follow ID     after a lost connection: to the read-back, as begin does
 #   runner confirm ID    over a new connection: the node can still be reached
 #   runner reject ID     the read-back is not what was planned
 #   runner status | history | undo | unlock      for people

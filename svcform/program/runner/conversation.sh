@@ -1,13 +1,13 @@
 # ---- begin and confirm: the side that a person or a controller sees
 
 unpack() {
-	read -r _ _ _ header _ count _ <"$dir/bundle"
-	offset=$((header + 1))
-	head -n $((count + 1)) "$dir/bundle" | tail -n +2 | while read -r size name; do
+	read -r table count <"$dir/sizes"
+	offset=$((table + 1))
+	head -n "$count" "$dir/bundle" | while read -r size name; do
 		tail -c "+$offset" "$dir/bundle" | head -c "$size" >"$dir/$name" || exit 1
 		offset=$((offset + size))
 	done || return 1
-	rm -f "$dir/bundle"
+	rm -f "$dir/bundle" "$dir/sizes"
 }
 begin() {
 	unpack || {
@@ -16,13 +16,37 @@ begin() {
 		exit 1
 	}
 	id=$(meta run)
-	mv "$dir" "$state/runs/$id" && dir=$state/runs/$id
+	# Whoever followed the run in the meantime has called it off.
+	mv "$dir" "$state/runs/$id" || exit 1
+	dir=$state/runs/$id
 	detached work "$dir"
 	child=$!
-	while [ ! -e "$dir/outcome" ] && [ "$(cat "$dir/phase" 2>/dev/null)" != awaiting ]; do
-		[ -d "/proc/$child" ] || [ -e "$dir/guard" ] || [ -e "$dir/outcome" ] || break
+	until settled; do
+		[ -d "/proc/$child" ] || [ -e "$dir/guard" ] || settled || break
 		pause
 	done
+	tell
+}
+# After a connection was lost: what `begin` would have said.  A worker that has just been started
+# has not said yet who it is.
+follow() {
+	idle=0
+	until settled; do
+		idle=$((idle + 1))
+		if running worker || running guard; then
+			idle=0
+		elif [ $idle -gt 20 ]; then
+			adopt || {
+				[ -e "$dir/phase" ] || put "$dir/detail" "The runner was killed before it changed anything."
+				break
+			}
+		fi
+		pause
+	done 2>/dev/null
+	tell
+}
+settled() { [ -e "$dir/outcome" ] || [ "$(cat "$dir/phase" 2>/dev/null)" = awaiting ]; }
+tell() {
 	answer "$dir"
 	[ ! -e "$dir/answer" ] || cat "$dir/answer"
 	# A run that never began leaves nothing.

@@ -1,5 +1,6 @@
 case $1 in
 begin | work | guard) dir=$2 && "$1" ;;
+follow) dir=$state/runs/$2 && follow ;;
 confirm) dir=$state/runs/$2 && decide confirmed ;;
 reject) dir=$state/runs/$2 && decide rejected ;;
 status | history | undo | unlock) "$1" ;;

@@ -304,7 +304,7 @@ def test_undo_and_history_work_on_the_console(lab_node: LabNode) -> None:
 
 def test_a_truncated_bundle_is_refused(lab_node: LabNode) -> None:
     with lab_node.session() as session:
-        result = session.exec(carry_script(), stdin=b"svcform-bundle 1 99 10 10 1\nrunner")
+        result = session.exec(carry_script(), stdin=b"svcform-bundle 2 99 10 10 1 ab\nrunner")
     assert b"cut short" in result.stdout
     assert not list(lab_node.state.glob("runs/*"))
 
