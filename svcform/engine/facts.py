@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from svcform.errors import ReadingFailed, ToolMissing
-from svcform.model.facts import Facts, InterfaceAddress, Listening, SshConnection
+from svcform.model.facts import Facts, Init, InterfaceAddress, Listening, SshConnection
 from svcform.model.net import Family
 from svcform.program.reading import Section
 
@@ -28,6 +28,7 @@ def parse_facts(sections: Mapping[str, Section]) -> Facts:
     host = _pairs(text["fact.host"].splitlines(), "=")
     modules = text.get("fact.modules", "").splitlines()
     units = text.get("fact.units", "").splitlines()
+    starts = _pairs(text.get("fact.init", "").splitlines(), " ")
     return Facts(
         hostname=host.get("hostname", ""),
         machine_id=host.get("machine_id", ""),
@@ -46,9 +47,15 @@ def parse_facts(sections: Mapping[str, Section]) -> Facts:
         bridges=_bridges(text.get("fact.bridges", "")),
         units=frozenset(line for line in units if " " not in line),
         disruptive=frozenset(_after("disrupts", units)),
+        init=_init(starts.get("init", "")),
+        init_writable=starts.get("writable") == "yes",
         ssh=_ssh(text.get("fact.ssh", "")),
         sshd=_sshd(text.get("fact.ssh", "")),
     )
+
+
+def _init(word: str) -> Init:
+    return Init(word) if word in set(Init) else Init.NONE
 
 
 def _check(name: str, section: Section | None) -> None:

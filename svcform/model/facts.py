@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -12,6 +13,15 @@ from svcform.model.net import Family
 
 def _empty() -> Mapping[str, str]:
     return MappingProxyType({})
+
+
+class Init(StrEnum):
+    """What starts a node's services: ``NONE`` is whatever svcform has no service files for."""
+
+    SYSTEMD = "systemd"
+    SYSV = "sysv"
+    OPENRC = "openrc"
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +67,8 @@ class Facts:
     ``bridges`` are the interfaces that are bridges.  ``units`` are the active ones among those that
     reload packet filters (``firewalld`` …), ``disruptive`` those of them that, as they are
     configured, flush everybody's rules or (Docker) close FORWARD when they start again.
+    ``init`` is what starts the node's services, and ``init_writable`` whether files for it can be
+    written; they can't on a read-only /etc.
     ``ssh`` is None where the reading came in otherwise;
     ``sshd`` are the sockets on which the node's sshd listens, as far as that could be seen.
     """
@@ -78,6 +90,8 @@ class Facts:
     bridges: frozenset[str] = frozenset()
     units: frozenset[str] = frozenset()
     disruptive: frozenset[str] = frozenset()
+    init: Init = Init.NONE
+    init_writable: bool = False
     forward_policy: Mapping[Family, str] = field(default_factory=lambda: MappingProxyType({}))
     ssh: SshConnection | None = None
     sshd: tuple[Listening, ...] = ()

@@ -104,6 +104,27 @@ fact_modules() {
 	exit 0
 }
 
+# What starts services, and whether it can be told of more: a folder of a read-only mount can't be
+# written, whoever asks; and busybox takes root to be allowed everything.
+fact_init() {
+	if [ -d /run/systemd/system ] && has systemctl; then
+		init=systemd folder=/etc/systemd/system
+	elif [ -d /run/openrc ] && has rc-update; then
+		init=openrc folder=/etc/init.d
+	elif [ -d /etc/init.d ] && { has update-rc.d || has chkconfig; }; then
+		init=sysv folder=/etc/init.d
+	else
+		init=none folder=
+	fi
+	printf 'init %s\n' $init
+	folder=$(cd -P "$folder" 2>/dev/null && pwd -P) || exit 0
+	[ -w "$folder" ] && awk -v folder="$folder/" '
+		{ mount = $2 "/"; sub("//", "/", mount) }
+		index(folder, mount) == 1 && length(mount) >= best { best = length(mount); options = $4 }
+		END { exit "," options "," ~ ",ro," }' /proc/mounts && echo writable yes
+	exit 0
+}
+
 fact_units() {
 	[ -d /run/systemd/system ] && has systemctl || exit 90
 	for unit in firewalld ufw nftables netfilter-persistent iptables ip6tables docker; do
@@ -193,6 +214,7 @@ facts() {
 	section fact.default-source fact_default_source
 	section fact.bridges fact_bridges
 	section fact.modules fact_modules
+	section fact.init fact_init
 	section fact.units fact_units
 	section fact.ssh fact_ssh
 	section state.project state_project

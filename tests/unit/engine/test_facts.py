@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from svcform.engine.facts import parse_facts
-from svcform.model.facts import Listening, SshConnection
+from svcform.model.facts import Init, Listening, SshConnection
 from svcform.program.reading import Section
 
 
@@ -58,3 +58,20 @@ def test_where_sshd_listens(listed: str, address: str) -> None:
 def test_a_port_that_nobody_is_seen_to_listen_on_is_taken_to_be_everywhere() -> None:
     said = "connection 198.51.100.7 50022 192.0.2.11 22\nlisten 192.0.2.11:2222\n"
     assert facts(said).sshd == (Listening("", 22), Listening("192.0.2.11", 2222))
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", (Init.NONE, False)),
+        ("init none\n", (Init.NONE, False)),
+        ("init sysv\n", (Init.SYSV, False)),
+        ("init systemd\nwritable yes\n", (Init.SYSTEMD, True)),
+        ("init runit\nwritable yes\n", (Init.NONE, True)),
+    ],
+)
+def test_what_starts_services(said: str, expected: tuple[Init, bool]) -> None:
+    needed = ("fact.host", "fact.addresses", "fact.routes")
+    sections = {name: Section(0, b"", "") for name in needed}
+    found = parse_facts(sections | {"fact.init": Section(0, said.encode(), "")})
+    assert (found.init, found.init_writable) == expected

@@ -1,0 +1,105 @@
+"""Service files are what systemd and sh take them for, whatever words stand in them."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from svcform.model.facts import Init
+from svcform.program.unit import HEADER, Unit, disable, enable, forget, start, unit_files
+
+ONCE = Unit(
+    name="svcform",
+    description="Put back what was confirmed",
+    command=("/bin/sh", "/var/lib/svcform/runner", "restore"),
+    reload=("/bin/sh", "/var/lib/svcform/runner", "restore"),
+    before_network=True,
+    follows=("firewalld.service", "nftables.service"),
+)
+DAEMON = Unit(
+    name="svcform-haproxy",
+    description="Carry Services",
+    command=("/bin/sleep", "1000"),
+    reload="HUP",
+    daemon=True,
+    after=("network-online.target", "docker.service"),
+    wants=("network-online.target",),
+    open_files=4096,
+)
+HOSTILE = ("a b", "$HOME", "%n", '"', "'", "\\n", "`id`", ";", "", "#")
+
+
+@pytest.mark.parametrize("init", [Init.SYSTEMD, Init.SYSV, Init.OPENRC])
+@pytest.mark.parametrize("unit", [ONCE, DAEMON])
+def test_every_file_carries_the_header(unit: Unit, init: Init) -> None:
+    (file,) = unit_files(unit, init)
+    assert HEADER in file.text.splitlines()[:2]
+
+
+@pytest.mark.parametrize("unit", [ONCE, DAEMON, replace(DAEMON, command=("/bin/echo", *HOSTILE))])
+def test_systemd_takes_the_unit(unit: Unit, tmp_path: Path) -> None:
+    (file,) = unit_files(unit, Init.SYSTEMD)
+    path = tmp_path / Path(file.path).name
+    path.write_text(file.text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True, check=False
+    )
+    assert path.name not in done.stderr
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"]])
+def test_an_init_script_runs_exactly_the_command(shell: list[str], tmp_path: Path) -> None:
+    show = ("/usr/bin/printf", "<%s>", *HOSTILE)
+    (file,) = unit_files(replace(ONCE, command=show), Init.SYSV)
+    path = tmp_path / "svcform"
+    path.write_text(file.text)
+    done = subprocess.run([*shell, path, "start"], capture_output=True, text=True, check=True)
+    assert done.stdout == "".join(f"<{word}>" for word in HOSTILE)
+
+
+@pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"]])
+def test_an_init_script_starts_and_stops_a_daemon(shell: list[str], tmp_path: Path) -> None:
+    (file,) = unit_files(DAEMON, Init.SYSV)
+    path = tmp_path / "svcform-haproxy"
+    path.write_text(file.text.replace("/run/svcform", f"{tmp_path}/svcform"))
+
+    def act(verb: str) -> int:
+        return subprocess.run([*shell, path, verb], timeout=30, check=False).returncode
+
+    assert act("status") != 0
+    assert act("start") == 0
+    try:
+        (pid,) = (int(p.read_text().split()[0]) for p in tmp_path.glob("*.pid"))
+        assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"/bin/sleep\x001000\x00"
+        assert act("start") == 0
+        assert int(next(tmp_path.glob("*.pid")).read_text().split()[0]) == pid
+    finally:
+        assert act("stop") == 0
+    deadline = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{pid}").exists()
+    assert act("status") != 0
+
+
+@pytest.mark.parametrize("unit", [ONCE, DAEMON])
+def test_an_openrc_script_is_sh(unit: Unit) -> None:
+    (file,) = unit_files(unit, Init.OPENRC)
+    subprocess.run(["dash", "-n"], input=file.text.encode(), check=True)
+
+
+def test_an_unknown_init_system_has_neither_files_nor_commands() -> None:
+    assert unit_files(ONCE, Init.NONE) == ()
+    made = (enable(ONCE, Init.NONE), disable(ONCE, Init.NONE), start(ONCE, Init.NONE))
+    assert (*made, forget(Init.NONE)) == ((), (), (), ())
+
+
+@pytest.mark.parametrize("change", [{"name": "../x"}, {"name": "ssh"}, {"command": ("/a", "b\nc")}])
+def test_a_unit_that_could_be_another_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"svcform|\.\./x|ssh"):
+        replace(ONCE, **change)
