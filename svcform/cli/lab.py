@@ -43,6 +43,12 @@ def add(subparsers: flags.Subparsers) -> None:
     execute = _action(actions, "exec", _exec, "run a command in a place of the lab")
     execute.add_argument("place", help="a node, an endpoint, client or controller")
     execute.add_argument("words", nargs=REMAINDER, metavar="COMMAND", help="and its arguments")
+    for name, run, text in (
+        ("reboot", _reboot, "cut a node's power, and boot it again on its disk"),
+        ("cut", _cut, "cut the wire of a node, both ways"),
+        ("mend", _mend, "mend the wire that was cut"),
+    ):
+        _action(actions, name, run, text).add_argument("node", help="its name in the inventory")
     demo = actions.add_parser("demo", help="Services on a node, from plan to destroy")
     flags.add_output(demo)
     demo.set_defaults(run=run_demo)
@@ -162,3 +168,21 @@ def _exec(arguments: Namespace) -> int:
         raise UsageError("There is no command; write: svcform lab exec node-1 iptables-save")
     command = _running(arguments).command(arguments.place, words)
     return subprocess.run(command, check=False).returncode
+
+
+def _reboot(arguments: Namespace) -> int:
+    _running(arguments).reboot(arguments.node)
+    console(arguments).say(f"{arguments.node} has booted.")
+    return 0
+
+
+def _cut(arguments: Namespace) -> int:
+    _running(arguments).cut(arguments.node)
+    console(arguments).say(f"{arguments.node} can't be reached until: svcform lab mend")
+    return 0
+
+
+def _mend(arguments: Namespace) -> int:
+    _running(arguments).mend(arguments.node)
+    console(arguments).say(f"{arguments.node} can be reached again.")
+    return 0

@@ -15,6 +15,7 @@ class Namespace(IntFlag):
     """``CLONE_NEW…`` of ``<linux/sched.h>``."""
 
     MOUNT = 0x00020000
+    CGROUP = 0x02000000
     UTS = 0x04000000
     IPC = 0x08000000
     USER = 0x10000000
@@ -77,6 +78,11 @@ def bind(source: Path, target: Path, *, read_only: bool = False) -> None:
         # In a user namespace the flags that came with the mount are locked and must be repeated.
         flags = os.statvfs(target).f_flag & 0xE
         mount("", target, "", Mount.REMOUNT | Mount.BIND | Mount.READ_ONLY | Mount(flags))
+
+
+def unmount(target: Path) -> None:
+    """``umount2(2)``, at once where nobody uses it, else when the last one is done."""
+    _check(_libc.umount2(os.fsencode(target), _MNT_DETACH), f"umount {target}")
 
 
 def change_root(root: Path) -> None:

@@ -16,14 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from svcform.errors import LabError
-from svcform.lab.inventory import write_inventory, write_known_hosts
-from svcform.lab.spec import CLIENT_KEY, STATE, LabSpec, to_json
+from svcform.lab.control import tell
+from svcform.lab.inventory import write_known_hosts
+from svcform.lab.network import node_port
+from svcform.lab.spec import CLIENT_KEY, CONTROL, INVENTORY, STATE, LabSpec, to_json
+from svcform.lab.systemd import remove_cgroups
 
 _FILES = (
     STATE,
-    "lab.new",
+    f"{STATE}.new",
     "lab.log",
-    "inventory.yml",
+    INVENTORY,
+    f"{INVENTORY}.new",
+    CONTROL,
     "known_hosts",
     CLIENT_KEY,
     f"{CLIENT_KEY}.pub",
@@ -35,14 +40,17 @@ _MODULE = "svcform.lab.supervisor"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
-    """A running lab.  ``state`` is what the supervisor wrote: process ids, ports, addresses."""
+    """A running lab.  ``state`` is what the supervisor wrote: process ids, ports, addresses.
+
+    A reboot changes the node's process id in it.
+    """
 
     directory: Path
     state: Mapping[str, Any] = field(repr=False)
 
     def inventory(self) -> Path:
         """The inventory that ``svcform plan -i`` takes."""
-        return self.directory / "inventory.yml"
+        return self.directory / INVENTORY
 
     def names(self) -> tuple[str, ...]:
         """Everything a command can be run in: nodes, endpoints, client, controller, fabric."""
@@ -52,6 +60,36 @@ class Lab:
         """The addresses of a node or an endpoint, IPv4 first."""
         place = self.state["nodes"].get(name) or self.state["endpoints"][name]
         return tuple(place["addresses"])
+
+    def reboot(self, node: str) -> None:
+        """Cut a node's power and boot it again; returns once its sshd serves.
+
+        The disk stays: /etc, /var, homes.  All else is new: processes, the boot id, /run, /tmp, and
+        what its kernel knew (rules, sets, sysctls, links, routes, connections).  svcform's boot
+        scripts run before sshd does.  Raises LabError where it does not come up.
+        """
+        tell(self.directory, "reboot", self._known(node))
+        fresh = json.loads((self.directory / STATE).read_text())
+        self.state["nodes"][node].update(fresh["nodes"][node])
+
+    def cut(self, node: str) -> None:
+        """Cut the wire between a node and the bridge, both ways; the node's link stays up."""
+        self._set_port(node, "disabled")
+
+    def mend(self, node: str) -> None:
+        """The opposite of :meth:`cut`."""
+        self._set_port(node, "forwarding")
+
+    def _set_port(self, node: str, state: str) -> None:
+        port = node_port(1 + list(self.state["nodes"]).index(self._known(node)))
+        done = self.run("fabric", ["bridge", "link", "set", "dev", port, "state", state])
+        if done.returncode != 0:
+            raise LabError(f"The wire of {node} can't be set: {done.stderr.decode().strip()}.")
+
+    def _known(self, node: str) -> str:
+        if node not in self.state["nodes"]:
+            raise LabError(f"The lab has no node {node}; it has {', '.join(self.state['nodes'])}.")
+        return node
 
     def command(self, name: str, argv: Sequence[str], *, machine: bool = True) -> list[str]:
         """The argument vector that runs ``argv`` in a place of the lab.
@@ -134,8 +172,6 @@ def _start(spec: LabSpec, directory: Path) -> None:
 
 
 def _write_files(spec: LabSpec, lab: Lab) -> None:
-    key = lab.directory / CLIENT_KEY
-    lab.inventory().write_text(write_inventory(spec, lab.state, key))
     (lab.directory / "known_hosts").write_text(write_known_hosts(spec, lab.state))
 
 
@@ -162,6 +198,7 @@ def down(directory: Path) -> bool:
         if time.monotonic() > limit:
             raise LabError(f"Processes of the lab in {directory} do not end: {ends}.")
         time.sleep(0.01)
+    remove_cgroups(directory)
     return _remove_files(directory) or bool(processes)
 
 

@@ -11,12 +11,13 @@ import signal
 import socket
 import subprocess
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 from svcform.errors import LabError
-from svcform.lab import kernel
+from svcform.lab import kernel, systemd
 from svcform.lab.kernel import Mount, Namespace
 
 _SYSTEM = frozenset({"bin", "sbin", "lib", "lib32", "lib64", "libx32", "usr", "opt", "nix", "gnu"})
@@ -49,23 +50,48 @@ def replace(path: Path, text: str, mode: int = 0o644) -> None:
     path.chmod(mode)
 
 
-def boot(disk: Path, name: str, network: int, hide: tuple[Path, ...] = ()) -> int:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """What a machine is started from.
+
+    ``network`` is the descriptor of its network namespace, ``hide`` programs of the host that it
+    doesn't have, ``packages`` a folder with unpacked packages that it has beside the host's
+    programs.  With ``cgroup``, the name of its control group, its init is systemd.
+    """
+
+    disk: Path
+    name: str
+    network: int
+    hide: tuple[Path, ...] = ()
+    packages: Path | None = None
+    cgroup: str = ""
+
+
+def boot(machine: Machine) -> int:
     """Start a machine; returns the process id of its init once its file system is there.
 
     Raises :class:`LabError` where the kernel or the host's policy forbids it.
     """
     ready, report = os.pipe2(os.O_CLOEXEC)
     if os.fork() == 0:
-        _become_keeper(lambda: _enter_machine(disk, name, network, hide), report)
+        _become_keeper(machine, report)
     os.close(report)
     with os.fdopen(ready) as stream:
         pid, _, problem = stream.read().partition(" ")
     if problem or not pid:
-        raise LabError(f"The node {name} can't be started on this machine: {problem}.")
+        raise LabError(f"The node {machine.name} can't be started on this machine: {problem}.")
     return int(pid)
 
 
-def _become_keeper(enter: Callable[[], None], report: int) -> NoReturn:
+def cut_power(init: int) -> None:
+    """End a machine at once, whatever it does; returns when none of its processes is left."""
+    status = Path(f"/proc/{init}/status").read_text()
+    keeper = int(status.partition("PPid:")[2].split()[0])
+    os.kill(init, signal.SIGKILL)
+    os.waitpid(keeper, 0)
+
+
+def _become_keeper(machine: Machine, report: int) -> NoReturn:
     """Fork the init into new process ids, and wait for its end.
 
     An ordinary user's process can't come back from ``unshare(CLONE_NEWPID)``, so it is this one
@@ -76,7 +102,7 @@ def _become_keeper(enter: Callable[[], None], report: int) -> NoReturn:
         kernel.unshare(Namespace.PID)
         pid = os.fork()
         if pid == 0:
-            _become_init(enter, report)
+            _become_init(machine, report)
         os.write(report, f"{pid} ".encode())
         _close_inherited()
         os.waitpid(pid, 0)
@@ -86,24 +112,31 @@ def _become_keeper(enter: Callable[[], None], report: int) -> NoReturn:
         os._exit(1)
 
 
-def _become_init(enter: Callable[[], None], report: int) -> NoReturn:
+def _become_init(machine: Machine, report: int) -> NoReturn:
     """The life of a machine's init; never returns into the supervisor's code."""
     try:
         kernel.die_with_parent()
-        signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, _reap)
         os.setsid()
-        enter()
-        syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        syslog.bind("/dev/log")
-        Path("/dev/log").chmod(0o666)
-        _close_inherited(keep=syslog.fileno())
-        _keep_syslog(syslog)
+        _enter_machine(machine)
+        if machine.cgroup:
+            systemd.execute()
+        _live()
     except BaseException as error:  # noqa: BLE001 - see above
         os.write(report, f" {error}".encode())
     finally:
         os._exit(1)
+
+
+def _live() -> NoReturn:
+    """Be an init that collects the dead and keeps the syslog."""
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, _reap)
+    syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    syslog.bind("/dev/log")
+    Path("/dev/log").chmod(0o666)
+    _close_inherited(keep=syslog.fileno())
+    _keep_syslog(syslog)
 
 
 def _reap(*_: object) -> None:
@@ -132,10 +165,11 @@ def _keep_syslog(syslog: socket.socket) -> NoReturn:
             log.write(syslog.recv(65536).rstrip(b"\n\0") + b"\n")
 
 
-def _enter_machine(disk: Path, name: str, network: int, hide: tuple[Path, ...]) -> None:
-    kernel.enter(network, Namespace.NET)
+def _enter_machine(machine: Machine) -> None:
+    disk = machine.disk
+    kernel.enter(machine.network, Namespace.NET)
     kernel.unshare(Namespace.MOUNT | Namespace.UTS | Namespace.IPC)
-    kernel.set_host_name(name)
+    kernel.set_host_name(machine.name)
     kernel.mount("", Path("/"), "", Mount.RECURSIVE | Mount.PRIVATE)
     root = disk / "root-of-machine"
     root.mkdir(exist_ok=True)
@@ -145,8 +179,14 @@ def _enter_machine(disk: Path, name: str, network: int, hide: tuple[Path, ...]) 
         (root / folder).mkdir()
         kernel.bind(disk / folder, root / folder)
     _mount_kernel_file_systems(root)
+    if machine.cgroup:
+        systemd.enter_cgroup(root, machine.cgroup)
+        systemd.protect_settings(root)
     _give_boot_id(root)
-    _hide(root, hide)
+    _hide(root, machine.hide)
+    if machine.packages is not None:
+        layers = f"lowerdir={machine.packages}/usr:/usr"
+        kernel.mount("overlay", root / "usr", "overlay", Mount.READ_ONLY, layers)
     kernel.change_root(root)
 
 

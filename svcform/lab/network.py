@@ -28,6 +28,8 @@ QUIET_LIMITS = (
 )
 _NO_DAD = (("net.ipv6.conf.all.accept_dad", "0"), ("net.ipv6.conf.default.accept_dad", "0"))
 _GATEWAY_MAC = "02:73:76:63:66:01"
+#: Fixed, for neighbours remember them while a node boots anew.
+_BRIDGE_MAC = "02:73:76:63:66:02"
 FORWARDING = (("net.ipv4.ip_forward", "1"), ("net.ipv6.conf.all.forwarding", "1"))
 NOT_FORWARDING = (("net.ipv4.ip_forward", "0"), ("net.ipv6.conf.all.forwarding", "0"))
 
@@ -83,7 +85,7 @@ def make_fabric(fabric: int) -> None:
         fabric,
         [
             "link set lo up",
-            "link add br0 type bridge",
+            f"link add br0 address {_BRIDGE_MAC} type bridge",
             f"address add {v4}/24 dev br0",
             f"address add {v6}/64 dev br0 nodad",
             "link set br0 up",
@@ -91,10 +93,19 @@ def make_fabric(fabric: int) -> None:
     )
 
 
+def node_port(number: int) -> str:
+    """The name of the bridge's port that a node is plugged into."""
+    return f"port{number}"
+
+
 def plug(fabric: int, network: int, port: str, own: Sequence[str], *, route: bool) -> None:
-    """Plug a namespace into the bridge: its ``eth0``, with addresses and a default route."""
+    """Plug a namespace into the bridge: its ``eth0``, with addresses and a default route.
+
+    Its MAC address follows from its IPv4 address.
+    """
     wire(Wire(port, fabric, "eth0", network))
     ip(fabric, [f"link set {port} master br0 up"])
+    ip(network, [f"link set eth0 address 02:73:76:63:00:{int(own[0].rpartition('.')[2]):02x}"])
     set_sysctls(network, (*_NO_DAD, *QUIET_LIMITS))
     _start_link(network, own, addresses.ROUTER if route else ())
 
@@ -131,22 +142,26 @@ def plug_client(fabric: int, client: int) -> None:
 
 def route_pods(fabric: int, nodes: Mapping[str, int], specs: Sequence[NodeSpec]) -> None:
     """Let everybody on the bridge know behind which node the pod CIDRs are."""
-    hops = {
-        node.name: list(zip(addresses.pod_cidrs(n), addresses.node_addresses(n), strict=True))
-        for n, node in enumerate(specs, start=1)
-    }
     # Whatever else the world outside asks for (a VIP of any kind) it asks of the first node.
     first = addresses.node_addresses(1)
     ip(fabric, [f"route add default via {via}" for via in first])
-    for network, own in ((fabric, ""), *((nodes[name], name) for name in nodes)):
-        commands = [
-            f"route add {cidr} via {via}"
-            for name, pairs in hops.items()
-            if name != own
-            for cidr, via in pairs
-        ]
-        if commands:
-            ip(network, commands)
+    route_pods_of(fabric, "", specs)
+    for name, network in nodes.items():
+        route_pods_of(network, name, specs)
+
+
+def route_pods_of(network: int, own: str, specs: Sequence[NodeSpec]) -> None:
+    """Let one place on the bridge know it, for the nodes other than itself."""
+    commands = [
+        f"route add {cidr} via {via}"
+        for number, node in enumerate(specs, start=1)
+        for cidr, via in zip(
+            addresses.pod_cidrs(number), addresses.node_addresses(number), strict=True
+        )
+        if node.name != own
+    ]
+    if commands:
+        ip(network, commands)
 
 
 def plug_endpoint(node: int, network: int, number: int, endpoint: EndpointSpec) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from svcform.lab import addresses
 
-#: Files in a lab's folder: what runs, and the key that logs in.
+#: Files in a lab's folder: what runs, its inventory, its supervisor's ear, the key that logs in.
 STATE = "lab.json"
+INVENTORY = "inventory.yml"
+CONTROL = "control"
 CLIENT_KEY = "id_ed25519"
 
 
@@ -27,6 +29,9 @@ class NodeSpec:
     ``forward_policy`` is that of iptables' FORWARD; ``foreign_drop`` adds a foreign nftables table
     whose forward hook drops everything.  ``become_password`` is what sudo wants of ``user``, None
     for nothing.  ``missing_tools`` are names of programs that the node does not have.
+    ``init`` is what runs the node: ``lab``, a process of the lab's that only collects the dead and
+    writes the syslog, or ``systemd``, this machine's own.  ``packages`` is a folder with unpacked
+    packages that the node has beside this machine's programs, None for no more.
     ``sysctls`` maps dotted names to values that the node starts with.
     """
 
@@ -38,6 +43,8 @@ class NodeSpec:
     foreign_drop: bool = False
     default_route: bool = True
     missing_tools: tuple[str, ...] = ()
+    init: Literal["lab", "systemd"] = "lab"
+    packages: str | None = None
     sysctls: tuple[tuple[str, str], ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
 

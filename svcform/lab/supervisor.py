@@ -20,9 +20,27 @@ from pathlib import Path
 from typing import Any
 
 from svcform.errors import LabError
-from svcform.lab import addresses, answer, kernel, machine, network, relay, sshd
+from svcform.lab import addresses, answer, kernel, machine, network, relay, sshd, systemd
+from svcform.lab.control import serve_control
+from svcform.lab.inventory import write_inventory
 from svcform.lab.kernel import Mount, Namespace
-from svcform.lab.spec import CLIENT_KEY, STATE, LabSpec, NodeSpec, from_json, with_addresses
+from svcform.lab.spec import (
+    CLIENT_KEY,
+    INVENTORY,
+    STATE,
+    LabSpec,
+    NodeSpec,
+    from_json,
+    with_addresses,
+)
+
+#: What a Debian without systemd does at boot, as far as it is svcform's (/etc is the host's copy).
+_BOOT_SCRIPTS = """\
+for script in /etc/rcS.d/S*svcform* /etc/rc2.d/S*svcform*; do
+	[ ! -x "$script" ] || "$script" start </dev/null >>/var/log/boot.log 2>&1
+done
+exit 0
+"""
 
 
 @dataclass(slots=True)
@@ -68,20 +86,41 @@ def _client_key(spec: LabSpec) -> str:
 
 def _make_node(running: _Running, number: int, node: NodeSpec, client_key: str) -> None:
     disk = running.spec.directory / "machines" / node.name
-    own = running.networks[node.name] = kernel.new_network()
+    running.networks[node.name] = kernel.new_network()
     machine.make_disk(disk, node.name)
     if node.ssh:
         running.host_keys[node.name] = sshd.prepare(disk, node, client_key)
-    hidden = tuple(_programs(node.missing_tools))
-    running.inits[node.name] = machine.boot(disk, node.name, own, hidden)
+    if node.init == "systemd":
+        systemd.prepare(disk, Path(node.packages) if node.packages else None)
+    _boot(running, number, node)
+
+
+def _boot(running: _Running, number: int, node: NodeSpec) -> None:
+    """Start a node's machine and plug it in; its network namespace is a new one."""
+    own = running.networks[node.name]
+    if node.init != "systemd":
+        running.inits[node.name] = machine.boot(_machine(running, node))
     network.plug(
         running.networks["fabric"],
         own,
-        f"port{number}",
+        network.node_port(number),
         addresses.node_addresses(number),
         route=node.default_route,
     )
     network.set_sysctls(own, (*network.NOT_FORWARDING, *node.sysctls))
+
+
+def _machine(running: _Running, node: NodeSpec) -> machine.Machine:
+    directory = running.spec.directory
+    is_systemd = node.init == "systemd"
+    return machine.Machine(
+        disk=directory / "machines" / node.name,
+        name=node.name,
+        network=running.networks[node.name],
+        hide=tuple(_programs(node.missing_tools)),
+        packages=Path(node.packages) if node.packages else None,
+        cgroup=systemd.cgroup_name(directory, node.name) if is_systemd else "",
+    )
 
 
 def _programs(names: tuple[str, ...]) -> list[Path]:
@@ -97,13 +136,44 @@ def _wire(running: _Running) -> None:
     network.plug_client(fabric, running.networks["client"])
     nodes = {node.name: running.networks[node.name] for node in running.spec.nodes}
     network.route_pods(fabric, nodes, running.spec.nodes)
+    for node in running.spec.nodes:
+        _plug_endpoints(running, node)
+
+
+def _plug_endpoints(running: _Running, node: NodeSpec) -> None:
     for number, endpoint in enumerate(with_addresses(running.spec), start=1):
-        own = running.networks[endpoint.name]
-        network.plug_endpoint(running.networks[endpoint.node], own, number, endpoint)
+        if endpoint.node == node.name:
+            own = running.networks[endpoint.name]
+            network.plug_endpoint(running.networks[node.name], own, number, endpoint)
+
+
+def _reboot(running: _Running, name: str) -> None:
+    """Cut a node's power, and let it come up again on the same disk and the same wires.
+
+    Nothing is left of its processes, of /run and /tmp, and of what the kernel knew.
+    """
+    node = running.spec.nodes[running.spec.number(name) - 1]
+    machine.cut_power(running.inits[name])
+    ends = [(running.networks["fabric"], network.node_port(running.spec.number(name)))]
+    ends += [(running.networks[e.name], "eth0") for e in running.spec.endpoints if e.node == name]
+    for place, link in ends:
+        network.ip(place, [f"link delete {link}"])
+    # The same number of the descriptor: the lab's state, which others have read, names it.
+    fresh = kernel.new_network()
+    os.dup2(fresh, running.networks[name], inheritable=False)
+    os.close(fresh)
+    _boot(running, running.spec.number(name), node)
+    network.route_pods_of(running.networks[name], name, running.spec.nodes)
+    _plug_endpoints(running, node)
+    _harden(running, node)
 
 
 def _harden(running: _Running, node: NodeSpec) -> None:
     """Bring a node into the state that its specification asks for, and start its sshd."""
+    if node.init == "systemd":
+        # Only now, for units start when the network is there.
+        running.inits[node.name] = machine.boot(_machine(running, node))
+        systemd.await_boot(_enter(running, node), node.name)
     if node.forward_policy != "ACCEPT":
         for tool in ("iptables", "ip6tables"):
             _on_node(running, node, [tool, "-w", "-P", "FORWARD", node.forward_policy])
@@ -111,14 +181,20 @@ def _harden(running: _Running, node: NodeSpec) -> None:
         hook = "type filter hook forward priority 10; policy drop;"
         rules = f"add table inet fortress\nadd chain inet fortress forward {{ {hook} }}\n"
         _on_node(running, node, ["nft", "-f", "-"], rules)
+    if node.init == "systemd":
+        return
+    _on_node(running, node, ["sh", "-c", _BOOT_SCRIPTS])
     if node.ssh:
         _on_node(running, node, [sshd.find_sshd(), "-E", "/var/log/sshd.log"])
 
 
+def _enter(running: _Running, node: NodeSpec) -> list[str]:
+    return ["nsenter", "--all", "--target", str(running.inits[node.name])]
+
+
 def _on_node(running: _Running, node: NodeSpec, command: list[str], given: str = "") -> None:
-    enter = ["nsenter", "--all", "--target", str(running.inits[node.name])]
     done = subprocess.run(
-        [*enter, *command], input=given, capture_output=True, text=True, check=False
+        [*_enter(running, node), *command], input=given, capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise LabError(f"{command[0]} fails on the lab's {node.name}: {done.stderr.strip()}.")
@@ -159,18 +235,33 @@ def _state(running: _Running, *, user_namespace: bool) -> Mapping[str, Any]:
     }
 
 
+def _write_state(running: _Running, *, user_namespace: bool) -> None:
+    """The lab's state, and its inventory: both name processes, and a reboot makes new ones."""
+    directory = running.spec.directory
+    state = _state(running, user_namespace=user_namespace)
+    inventory = write_inventory(running.spec, state, directory / CLIENT_KEY)
+    for name, text in ((INVENTORY, inventory), (STATE, json.dumps(state, indent=1))):
+        new = directory / f"{name}.new"
+        new.write_text(text)
+        new.replace(directory / name)
+
+
 async def _live(running: _Running, *, user_namespace: bool) -> None:
     await _serve(running)
-    path = running.spec.directory / STATE
-    state = _state(running, user_namespace=user_namespace)
-    path.with_suffix(".new").write_text(json.dumps(state, indent=1))
-    path.with_suffix(".new").replace(path)
+    _write_state(running, user_namespace=user_namespace)
+
+    def reboot(name: str) -> None:
+        _reboot(running, name)
+        _write_state(running, user_namespace=user_namespace)
+
+    control = await serve_control(running.spec.directory, {"reboot": reboot})
     _report("")
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    await stop.wait()
+    async with control:
+        await stop.wait()
 
 
 def _report(problem: str) -> None:
