@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import paramiko
-from paramiko.common import MSG_CHANNEL_REQUEST
+from paramiko.common import MSG_CHANNEL_REQUEST, cMSG_GLOBAL_REQUEST
 
 from svcform.errors import NodeError, Unreachable
 from svcform.transport import host_key
@@ -22,8 +22,8 @@ from svcform.transport.target import Target
 
 _WINDOW = 16 * 1024 * 1024
 _PACKET = 64 * 1024
-_KEEPALIVE = 15
-_DEAD_AFTER_MS = 30_000
+_PROBE_EVERY = 3
+_UNACKNOWLEDGED_MS = 12_000
 _ATTEMPTS = 4
 
 # paramiko logs a traceback for each connection that fails; we say it in one sentence
@@ -40,16 +40,58 @@ _HANDLERS: dict[int, Callable[[paramiko.Channel, paramiko.Message], None]] = (
 )
 
 
-class _Transport(paramiko.Transport):
-    """A transport that keeps the signal's name: paramiko drops RFC 4254's ``exit-signal``."""
+class _Heard:
+    """A socket that knows when something last came from it (of ``time.monotonic``)."""
 
     def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
-        super().__init__(sock, default_window_size=_WINDOW, default_max_packet_size=_PACKET)
+        self._sock = sock
+        self.heard = time.monotonic()
+
+    def recv(self, size: int) -> bytes:
+        data = self._sock.recv(size)
+        self.heard = time.monotonic()
+        return data
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sock, name)
+
+
+class _Transport(paramiko.Transport):
+    """A transport that notices silence, and keeps what paramiko drops: ``exit-signal``.
+
+    TCP alone notices a link that was cut only where the node itself is at its other end, and not a
+    jump host, a ProxyCommand or a middlebox.
+    """
+
+    def __init__(self, sock: socket.socket | paramiko.Channel) -> None:
+        self._own = _Heard(sock)
+        # paramiko takes all that has a socket's methods; its stubs take sockets and channels only
+        super().__init__(
+            self._own,  # type: ignore[arg-type]
+            default_window_size=_WINDOW,
+            default_max_packet_size=_PACKET,
+        )
         self.signals: dict[int, str] = {}
         self._channel_handler_table = {
             **_HANDLERS,
             MSG_CHANNEL_REQUEST: self._request,
         }
+
+    def probe(self) -> None:
+        """Ask from now on, while nothing is sent, for an answer that RFC 4254 (4) demands."""
+        self.packetizer.set_keepalive(_PROBE_EVERY, self._ask)
+
+    @property
+    def heard(self) -> float:
+        """When something last came (of ``time.monotonic``)."""
+        return self._own.heard
+
+    def _ask(self) -> None:
+        message = paramiko.Message()
+        message.add_byte(cMSG_GLOBAL_REQUEST)
+        message.add_string("keepalive@openssh.com")
+        message.add_boolean(True)  # noqa: FBT003 - an answer is wanted
+        self._send_user_message(message)  # type: ignore[attr-defined] # the stubs lack it
 
     def _request(self, channel: paramiko.Channel, message: paramiko.Message) -> None:
         if message.get_text() == "exit-signal":
@@ -69,6 +111,12 @@ class Link:
     key: HostKey
     through: tuple[Link, ...] = ()
     proxy: subprocess.Popen[bytes] | None = None
+    went_silent: bool = False
+
+    def give_up(self) -> None:
+        """Close what went silent: whoever waits for it is woken."""
+        self.went_silent = True
+        self.transport.close()
 
     def signal(self, channel: paramiko.Channel) -> str:
         """The name of the signal that ended a channel's command, or empty."""
@@ -131,7 +179,7 @@ def _hop(target: Target, through: Sequence[Link], node: str) -> Link:
     except LOST as error:
         link.close()
         raise _lost(target, error) from None
-    link.transport.set_keepalive(_KEEPALIVE)
+    link.transport.probe()
     return link
 
 
@@ -205,8 +253,8 @@ def _socket(
         raise OSError(f"{target.host!r} is no host name") from None
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        # with the keepalives: a node that vanished is noticed, instead of waited for
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _DEAD_AFTER_MS)
+        # what was sent and never acknowledged must not be delivered once we have gone on
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNACKNOWLEDGED_MS)
     return sock, None
 
 

@@ -16,10 +16,11 @@ from collections.abc import Iterator
 
 import paramiko
 
-from svcform.transport.ssh.connect import Link
+from svcform.transport.ssh.connect import LOST, Link
 
 _CHUNK = 1024 * 1024
 _PIECE = 128 * 1024
+_SILENT_SECONDS = 10
 
 
 class Pump:
@@ -84,19 +85,41 @@ def remaining(deadline: float) -> float:
 
 @contextlib.contextmanager
 def open_channel(link: Link, deadline: float) -> Iterator[paramiko.Channel]:
-    """A channel for one command, closed at the deadline at the latest.
+    """A channel for one command, closed at the deadline at the latest, or when the node is silent.
 
     paramiko waits for the answer to a request for ever, and a node whose sshd hangs gives none.
     """
-    channel = link.transport.open_session(timeout=remaining(deadline))
-    watchdog = threading.Timer(remaining(deadline), channel.close)
-    watchdog.daemon = True
-    watchdog.start()
+    done = threading.Event()
+    opened: list[paramiko.Channel] = []
+    threading.Thread(target=_watch, args=(link, opened, deadline, done), daemon=True).start()
     try:
+        channel = link.transport.open_session(timeout=remaining(deadline))
+        opened.append(channel)
         yield channel
+    except LOST:
+        if link.went_silent:
+            raise EOFError("nothing came from it for too long") from None
+        raise
     finally:
-        watchdog.cancel()
-        channel.close()
+        done.set()
+        if opened:
+            opened[0].close()
+
+
+def _watch(
+    link: Link, opened: list[paramiko.Channel], deadline: float, done: threading.Event
+) -> None:
+    # Counted, and not taken from a clock: this process may be stopped for a while (Ctrl-Z).
+    silent, heard = 0, 0.0
+    while not done.wait(min(1.0, max(deadline - time.monotonic(), 0.0))):
+        silent = silent + 1 if heard == link.transport.heard else 0
+        heard = link.transport.heard
+        if silent >= _SILENT_SECONDS:
+            link.give_up()
+        if time.monotonic() >= deadline:
+            for channel in opened:
+                channel.close()
+            return
 
 
 def exit_code(link: Link, channel: paramiko.Channel, deadline: float) -> int:

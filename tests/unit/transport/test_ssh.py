@@ -373,3 +373,21 @@ def test_an_ipv6_address_is_a_host(node: Sshd) -> None:
     pins = node.pins(node.line().replace("127.0.0.1", "::1"))
     with ssh.open_session(node.connection(host="::1"), pins) as session:
         assert session.exec("echo $SSH_CONNECTION").stdout.startswith(b"::1 ")
+
+
+def test_a_node_that_falls_silent_is_noticed_in_seconds(
+    session: ssh.SshSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As over a link that was cut behind a jump host: TCP has nothing to say of it."""
+    monkeypatch.setattr("svcform.transport.ssh.pump._SILENT_SECONDS", 5)
+    begun = time.monotonic()
+    with pytest.raises(Unreachable, match="nothing came from it for too long"):
+        session.exec("(sleep 20; kill -KILL $PPID) & kill -STOP $PPID; sleep 60", timeout=60)
+    assert 4 < time.monotonic() - begun < 12
+
+
+def test_a_command_that_says_nothing_is_waited_for(
+    session: ssh.SshSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("svcform.transport.ssh.pump._SILENT_SECONDS", 5)
+    assert session.exec("sleep 8; echo done", timeout=60).stdout == b"done\n"
