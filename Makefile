@@ -24,10 +24,14 @@ $(VENV)/.packages-test: .ci/packages | $(VENV)/.python
 	@.ci/packages test
 	@touch $@
 
+$(VENV)/.packages-firewalls: .ci/firewalls | $(VENV)/.packages-test
+	@.ci/firewalls $(VENV)/firewalls
+	@touch $@
+
 demo: $(VENV)/.python $(VENV)/.packages-demo ## Services on a node of its own, from plan to destroy
 	@$(BIN)/svcform lab demo
 
-test: $(VENV)/.python $(VENV)/.packages-test lint ## lint, then all tests
+test: $(VENV)/.python $(VENV)/.packages-test $(VENV)/.packages-firewalls lint ## lint, then all tests
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
 lint: $(VENV)/.python ## ruff, mypy and import-linter

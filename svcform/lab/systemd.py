@@ -114,7 +114,7 @@ def execute() -> NoReturn:
     null = os.open("/dev/null", os.O_RDWR)
     for descriptor in range(3):
         os.dup2(null, descriptor)
-    os.execve(_INIT, ["/sbin/init", "--log-target=journal"], environment)
+    os.execve(_INIT, ["/sbin/init"], environment)  # noqa: S606 - that is what an init does
 
 
 def await_boot(enter: list[str], name: str) -> None:
@@ -136,7 +136,10 @@ def await_boot(enter: list[str], name: str) -> None:
 
 
 def remove_cgroups(directory: Path) -> None:
-    """Remove the control groups of a lab's nodes, once nothing runs in them."""
+    """Remove the control groups of a lab's nodes, and end what still runs in them.
+
+    Raises :class:`LabError` where something does not end.
+    """
     for mount in Path("/proc/self/mounts").read_text().splitlines():
         _, target, kind, *_ = mount.split()
         if kind == "cgroup2":
@@ -146,5 +149,11 @@ def remove_cgroups(directory: Path) -> None:
 
 
 def _remove(group: Path) -> None:
+    (group / "cgroup.kill").write_text("1")
+    limit = time.monotonic() + 10
+    while "populated 0" not in (group / "cgroup.events").read_text():
+        if time.monotonic() > limit:
+            raise LabError(f"Processes in the control group {group.name} do not end.")
+        time.sleep(0.01)
     for folder, _, _ in os.walk(group, topdown=False):
         Path(folder).rmdir()
