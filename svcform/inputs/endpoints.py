@@ -48,18 +48,28 @@ def resolve_endpoints(
     resolved: dict[NamespacedName, ServiceEndpoints] = {}
     for key, service in services.items():
         found = EndpointSet()
-        if key in sources.slices:
-            for item in sources.slices[key]:
-                sources.diagnostics += add_slice(item, found)
+        slices = _slices(service, sources)
+        if slices:
+            for item in slices:
+                sources.diagnostics += add_slice(item, found, headless=service.headless)
         elif key in sources.endpoints:
-            sources.diagnostics += add_endpoints(sources.endpoints[key], found)
+            item = sources.endpoints[key]
+            sources.diagnostics += add_endpoints(item, found, headless=service.headless)
         elif selectors.get(key) and service.type is not ServiceType.EXTERNAL_NAME:
             sources.diagnostics += _select(service, selectors[key], index, found, sources)
         resolved[key] = found.frozen()
-        if key in sources.slices or key in sources.endpoints:
+        if slices or key in sources.endpoints:
             sources.diagnostics += _unmatched_ports(service, resolved[key])
     sources.diagnostics += _orphans(services, sources)
     return resolved, sources.diagnostics
+
+
+def _slices(service: Service, sources: _Sources) -> list[RawObject]:
+    """The slices of a Service; those with the label of headless ones only serve names."""
+    found = sources.slices.get(service.key, [])
+    if service.headless:
+        return found
+    return [item for item in found if HEADLESS not in labels_of(item.value["metadata"])]
 
 
 def _collect(objects: Sequence[RawObject], placements: Placements) -> _Sources:
@@ -84,8 +94,6 @@ def _collect(objects: Sequence[RawObject], placements: Placements) -> _Sources:
 def _collect_slice(item: RawObject, found: _Sources) -> None:
     labels = labels_of(item.value["metadata"])
     name = labels.get(SERVICE_NAME)
-    if HEADLESS in labels:
-        return
     if name:
         found.slices[NamespacedName(key_of(item).namespace, name)].append(item)
         return

@@ -10,7 +10,7 @@ from svcform.inputs.addresses import endpoint_address
 from svcform.inputs.manifests import RawObject
 from svcform.inputs.services import key_of, protocol_of
 from svcform.model.endpoint import Endpoint, PortKey, ServiceEndpoints
-from svcform.model.net import Family, endpoint_text, family_of
+from svcform.model.net import Family, Protocol, endpoint_text, family_of
 
 SERVICE_NAME = "kubernetes.io/service-name"
 HEADLESS = "service.kubernetes.io/headless"
@@ -47,10 +47,11 @@ def _sort_text(endpoint: Endpoint) -> str:
     return endpoint_text(endpoint.address, endpoint.port)
 
 
-def add_slice(item: RawObject, to: EndpointSet) -> Iterator[Diagnostic]:
+def add_slice(item: RawObject, to: EndpointSet, *, headless: bool = False) -> Iterator[Diagnostic]:
     """Add what an EndpointSlice has, and give what is wrong with its addresses.
 
-    Slices of names (FQDN) have no addresses.
+    Slices of names (FQDN) have no addresses.  Without ports there is nothing to forward, but the
+    endpoints of a headless Service still have names: they get the port 0.
     """
     value = item.value
     if value["addressType"] == "FQDN":
@@ -61,6 +62,8 @@ def add_slice(item: RawObject, to: EndpointSet) -> Iterator[Diagnostic]:
         for port in value.get("ports") or ()
         if port.get("port")
     ]
+    if headless and not ports:
+        ports = [(to.port(PortKey("", Protocol.TCP, family)), 0)]
     for number, entry in enumerate(value.get("endpoints") or ()):
         address, problem = _first_address(entry["addresses"], family)
         if problem or address is None:
@@ -93,7 +96,7 @@ def _wrong_address(item: RawObject, problem: str, path: tuple[str | int, ...]) -
 
 def _slice_endpoint(
     entry: Mapping[str, Any],
-) -> tuple[str | None, bool, bool, bool, tuple[str, ...], tuple[str, ...], str, str]:
+) -> tuple[str | None, bool, bool, bool, tuple[str, ...], tuple[str, ...], str, str, str]:
     # What an Endpoint has besides address and port.
     conditions = entry.get("conditions") or _NOTHING
     hints = entry.get("hints")
@@ -107,6 +110,7 @@ def _slice_endpoint(
         _names(hints, "forNodes") if hints else (),
         entry.get("hostname") or "",
         target.get("name") or "" if target.get("kind") == "Pod" else "",
+        entry.get("zone") or "",
     )
 
 
@@ -114,13 +118,17 @@ def _names(hints: Mapping[str, Any], field: str) -> tuple[str, ...]:
     return tuple(hint["name"] for hint in hints.get(field) or ())
 
 
-def add_endpoints(item: RawObject, to: EndpointSet) -> Iterator[Diagnostic]:
+def add_endpoints(
+    item: RawObject, to: EndpointSet, *, headless: bool = False
+) -> Iterator[Diagnostic]:
     """Add what an Endpoints object has (its ``subsets``), as the mirroring controller would."""
     for number, subset in enumerate(item.value.get("subsets") or ()):
         ports = [
             (port.get("name") or "", protocol_of(port), int(port["port"]))
             for port in subset.get("ports") or ()
         ]
+        if headless and not ports:
+            ports = [("", Protocol.TCP, 0)]
         for ready, entry in _subset_addresses(subset):
             address, problem = endpoint_address(entry["ip"])
             if problem or address is None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypedDict
 
 from svcform.diagnostics import Diagnostic, errors
 from svcform.inputs import lock_changes, lockfile
@@ -19,13 +20,14 @@ from svcform.inputs.kinds import DAEMON_SET, SERVICE
 from svcform.inputs.locate import locate
 from svcform.inputs.lockfile import LockFile
 from svcform.inputs.manifests import ManifestPaths, Manifests, RawObject, read_manifests
+from svcform.inputs.names import namespaces_of, pod_addresses
 from svcform.inputs.project import ProjectInputs, ProjectRequest, read_project_anyway
 from svcform.inputs.services import key_of
 from svcform.inputs.validate import Validation, validate
 from svcform.inputs.workloads import Placements, unite_placements
 from svcform.model.node import Node
 from svcform.model.service import NamespacedName
-from svcform.model.workspace import Workspace
+from svcform.model.workspace import PodAddress, Workspace
 from svcform.policy.allocate import Allocation, Ranges, allocate
 
 
@@ -179,7 +181,24 @@ def _workspace(run: _Run, allocation: Allocation, lock: LockFile) -> Workspace:
         services=MappingProxyType(dict(services)),
         endpoints=MappingProxyType(endpoints),
         play_services=play_services,
+        play_nodes=run.project.play_nodes,
+        **_names(nodes, objects),
     )
+
+
+class _Names(TypedDict, total=False):
+    namespaces: frozenset[str]
+    pods: tuple[PodAddress, ...]
+
+
+def _names(nodes: Sequence[Node], objects: Sequence[RawObject]) -> _Names:
+    """What zones need besides, where a node serves any: a dump has 100,000 pods."""
+    found = _Names()
+    if any(node.settings.dns for node in nodes):
+        found["namespaces"] = namespaces_of(objects)
+    if any(node.settings.dns_pods != "disabled" for node in nodes):
+        found["pods"] = pod_addresses(objects)
+    return found
 
 
 def _placements(run: _Run) -> Placements:

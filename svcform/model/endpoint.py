@@ -12,7 +12,8 @@ class Endpoint(NamedTuple):
     """One address and port of a Service's port (a tuple: there are 100,000 of them).
 
     ``address`` is canonical; ``node`` is the ``nodeName`` or None; ``zone_hints`` and
-    ``node_hints`` are those of the slice; ``hostname`` and ``pod`` serve DNS.
+    ``node_hints`` are those of the slice; ``hostname``, ``pod`` and ``zone`` serve DNS.
+    ``port`` is 0 where a headless Service's slice or pods offer none.
     The nil rules of EndpointSlices are already applied (kube-proxy v1.36 ``endpointslicecache.go``:
     ready nil is true, serving nil is true, terminating nil is false).
     """
@@ -27,6 +28,7 @@ class Endpoint(NamedTuple):
     node_hints: tuple[str, ...] = ()
     hostname: str = ""
     pod: str = ""
+    zone: str = ""
 
 
 class PortKey(NamedTuple):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from svcform.model.net import family_of
 from svcform.model.node import Node
 from svcform.model.service import Service
 from svcform.model.settings import ProxyMode, Settings
 from svcform.model.workspace import Workspace
+from svcform.model.zone import Zones
+from svcform.policy.dns import decide_zones
 from svcform.policy.intent import Intent, PortGroup
 from svcform.policy.node_class import NodeClass, intent_for, prepare
 from svcform.policy.routes import Traits
@@ -23,19 +26,23 @@ def decide(workspace: Workspace) -> Mapping[str, Intent]:
     The semantics are kube-proxy's (v1.36); where its modes disagree, those of its nftables mode.
     A node without a proxy has no Service ports; an absent one wants nothing at all.
     """
+    zones = decide_zones(workspace)
     services: dict[tuple[int, ...], tuple[Service, ...]] = {}
     classes: dict[tuple[tuple[int, ...], Traits], NodeClass] = {}
     intents: dict[str, Intent] = {}
     for node in workspace.nodes:
         if node.absent or node.settings.proxy_mode is ProxyMode.NONE:
-            intents[node.name] = _idle(node)
+            intents[node.name] = _idle(node, zones.get(node.name))
             continue
         if node.plays not in services:
             services[node.plays] = workspace.services_of(node.plays)
         key = (node.plays, _traits(node.settings))
         if key not in classes:
             classes[key] = prepare(services[node.plays], workspace.endpoints, key[1])
-        intents[node.name] = intent_for(node, classes[key])
+        intent = intent_for(node, classes[key])
+        if node.name in zones:
+            intent = replace(intent, zones=zones[node.name])
+        intents[node.name] = intent
     return intents
 
 
@@ -46,7 +53,7 @@ def _traits(settings: Settings) -> Traits:
     )
 
 
-def _idle(node: Node) -> Intent:
+def _idle(node: Node, zones: Zones | None) -> Intent:
     return Intent(
         node_name=node.name,
         settings=node.settings,
@@ -56,5 +63,6 @@ def _idle(node: Node) -> Intent:
         hairpin=(),
         health_check_node_ports=(),
         connection_host=node.connection.host,
+        zones=zones,
         wanted=not node.absent,
     )

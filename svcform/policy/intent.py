@@ -15,6 +15,7 @@ from typing import NamedTuple
 from svcform.model.net import Family, Protocol
 from svcform.model.service import NamespacedName, TrafficPolicy
 from svcform.model.settings import Settings
+from svcform.model.zone import Zones
 
 
 class Destination(NamedTuple):
@@ -164,6 +165,8 @@ class Intent:
     ``health_check_node_ports`` are accepted in INPUT (TCP).
     ``connection_host`` is how the node is reached, a name or an address; with the facts,
     :func:`svcform.policy.node_addresses.resolve` makes the node's addresses of it.
+    ``zones`` are what the node serves over DNS, one object for all nodes that serve the same; None
+    where it serves none.
     With ``wanted`` False nothing of svcform's should be on the node.
     """
 
@@ -175,4 +178,5 @@ class Intent:
     hairpin: tuple[str, ...]
     health_check_node_ports: tuple[int, ...]
     connection_host: str = ""
+    zones: Zones | None = None
     wanted: bool = True

@@ -1,0 +1,1 @@
+"""Zone files (RFC 1035 section 5)."""
