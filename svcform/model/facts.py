@@ -69,6 +69,7 @@ class Facts:
     configured, flush everybody's rules or (Docker) close FORWARD when they start again.
     ``init`` is what starts the node's services, and ``init_writable`` whether files for it can be
     written; they can't on a read-only /etc.
+    ``dns_serial`` is the highest serial of a zone on any node of the run, 0 for none.
     ``ssh`` is None where the reading came in otherwise;
     ``sshd`` are the sockets on which the node's sshd listens, as far as that could be seen.
     """
@@ -92,6 +93,7 @@ class Facts:
     disruptive: frozenset[str] = frozenset()
     init: Init = Init.NONE
     init_writable: bool = False
+    dns_serial: int = 0
     forward_policy: Mapping[Family, str] = field(default_factory=lambda: MappingProxyType({}))
     ssh: SshConnection | None = None
     sshd: tuple[Listening, ...] = ()

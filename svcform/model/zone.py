@@ -23,6 +23,11 @@ class RecordSet(NamedTuple):
         """What tells two record sets of a zone apart."""
         return (self.name, self.type)
 
+    def lines(self) -> tuple[str, ...]:
+        """The records as they stand in a zone file."""
+        head = f"{self.name} {self.ttl} IN {self.type} "
+        return tuple([head + rdata for rdata in self.rdatas])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Soa:

@@ -32,12 +32,12 @@ def service_items(changes: Iterable[ServiceChange]) -> tuple[Item, ...]:
 def other_items(node: NodePlan) -> tuple[Item, ...]:
     """Host settings and repairs; where only objects change, how many do."""
     drift = set(node.drift)
-    found = [
-        _host_item(change) if change.address.backend == "host" else _repair_item(change)
-        for change in node.changes
-        if change.address.backend == "host"
-        or (change.address in drift and not _goes_anyway(node, change))
-    ]
+    found = []
+    for change in node.changes:
+        if change.address.backend in _PLAIN:
+            found.append(_PLAIN[change.address.backend](change))
+        elif change.address in drift and not _goes_anyway(node, change):
+            found.append(_repair_item(change))
     if not found and not node.service_changes:
         found = _silent_items(node)
     return tuple(sorted(found))
@@ -127,6 +127,28 @@ def _host_item(change: Change) -> Item:
     text = f"{before} -> {after}" if before and after else (after or before)
     return Item(0, tuple(change.address.path), _SIGNS[change.action], clean(title), clean(text))
 
+
+def _dns_item(change: Change) -> Item:
+    """A record set as dig shows it; of a file and the service, that it changes."""
+    before = change.before.lines() if change.before else ()
+    after = change.after.lines() if change.after else ()
+    path = change.address.path
+    if len(path) < 3:
+        words = {Action.CREATE: "comes", Action.UPDATE: "changes", Action.DELETE: "goes"}
+        title, text = " ".join(("dns", *path)), words[change.action]
+    else:
+        title = " ".join(path[1:])
+        old, new = (", ".join(map(_rdata, lines)) for lines in (before, after))
+        text = f"{old} -> {new}" if before and after else (new or old)
+    return Item(2, ("dns", *path), _SIGNS[change.action], clean(title), clean(text))
+
+
+def _rdata(line: str) -> str:
+    """What stands behind ``NAME TTL IN TYPE``."""
+    return line.split(" ", 4)[-1]
+
+
+_PLAIN = {"host": _host_item, "coredns": _dns_item}
 
 _REPAIRS = {
     Action.CREATE: "is missing on the node: put back",

@@ -26,4 +26,4 @@ def following(serial: int, steps: int = 1) -> int:
 
 def highest(serials: Iterable[int]) -> int:
     """The latest of some serials; 0 for none."""
-    return reduce(lambda a, b: b if a == 0 or is_later(b, a) else a, serials, 0)
+    return reduce(lambda a, b: b if a == 0 or (b and is_later(b, a)) else a, serials, 0)

@@ -7,7 +7,6 @@ what ``LC_ALL=C sort`` makes of them on a node.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from svcform.lang.zone.foreign import read_foreign
@@ -24,13 +23,6 @@ class ZoneFile(NamedTuple):
     records: tuple[RecordSet, ...]
 
 
-def record_lines(found: RecordSet) -> Iterator[str]:
-    """The lines of a record set."""
-    head = f"{found.name} {found.ttl} IN {found.type} "
-    for rdata in found.rdatas:
-        yield head + rdata
-
-
 def soa_line(origin: str, soa: Soa, serial: int | str) -> str:
     """The line of the SOA."""
     times = f"{soa.refresh} {soa.retry} {soa.expire} {soa.minimum}"
@@ -39,8 +31,14 @@ def soa_line(origin: str, soa: Soa, serial: int | str) -> str:
 
 def write(zone: Zone, serial: int) -> bytes:
     """The whole file; ``serial`` is 1 to 2**32 - 1."""
-    lines = sorted(line for found in zone.records for line in record_lines(found))
+    lines = sorted(line for found in zone.records for line in found.lines())
     return "\n".join((HEADER, soa_line(zone.origin, zone.soa, serial), *lines, "")).encode()
+
+
+def is_own_form(text: str, origin: str, found: ZoneFile) -> bool:
+    """Whether a file that holds this is, byte for byte, as svcform writes it."""
+    zone = Zone(origin=origin, soa=found.soa, records=found.records)
+    return write(zone, found.serial) == text.encode("utf-8", "surrogateescape")
 
 
 def read(text: str, origin: str) -> ZoneFile:
@@ -97,8 +95,3 @@ def _read_soa(line: str, origin: str) -> tuple[Soa, int]:
         ttl=int(ttl),
     )
     return soa, serial
-
-
-def lines_of(records: Iterable[RecordSet]) -> list[str]:
-    """The lines of some record sets, sorted."""
-    return sorted(line for found in records for line in record_lines(found))

@@ -1,0 +1,91 @@
+"""What on the node would keep CoreDNS from serving, by name."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from svcform.backends.contract import Reading
+from svcform.backends.dns.coredns.express import listening
+from svcform.backends.dns.coredns.observe import facts_of
+from svcform.diagnostics import Diagnostic, Severity
+from svcform.model.facts import Facts
+from svcform.policy.intent import Intent
+
+_HOLDER = re.compile(r'\("([^"]*)",pid=(\d+)')
+
+
+def caveats(
+    readings: Mapping[str, Reading], facts: Facts, intent: Intent
+) -> tuple[Diagnostic, ...]:
+    """Errors: no CoreDNS, nothing to ask it with, somebody else at port 53."""
+    tools = set(facts_of(readings, "tool"))
+    found: list[Diagnostic] = []
+    if intent.settings.coredns_binary == "coredns" and "coredns" not in tools:
+        found.append(
+            _error(
+                "SVC462",
+                "CoreDNS is not on the node",
+                f"dns is true on {intent.node_name}, and no coredns is in root's PATH there. Put "
+                "the program on the node, or set coredns_binary to its path.",
+            )
+        )
+    if not tools & {"bash", "nc"}:
+        found.append(
+            _error(
+                "SVC463",
+                "CoreDNS can't be asked on the node",
+                f"{intent.node_name} has neither bash nor nc, and an apply has to ask the running "
+                "CoreDNS what it serves. Install one of them on the node.",
+            )
+        )
+    own = set(facts_of(readings, "running"))
+    sockets = [s for line in facts_of(readings, "socket") if (s := _socket(line))]
+    found += _taken(sockets, own, listening(intent, facts), intent.node_name)
+    return tuple(found)
+
+
+def _taken(
+    sockets: Sequence[tuple[str, str, str]], own: set[str], listen: Sequence[str], node: str
+) -> Iterator[Diagnostic]:
+    holders: dict[tuple[str, str], set[str]] = {}
+    for address, name, pid in sockets:
+        if pid not in own:
+            for wanted in listen:
+                if _overlaps(address, wanted):
+                    holders.setdefault((name, pid), set()).add(wanted)
+    for (name, pid), addresses in sorted(holders.items()):
+        yield _error(
+            "SVC464",
+            "Port 53 is in use",
+            f"On {node} {name} (process {pid}) has port 53 of {', '.join(sorted(addresses))}, "
+            "where CoreDNS is to serve. Stop it, let it leave the address, or set dns_listen to "
+            "other addresses of the node.",
+        )
+
+
+def _overlaps(held: str, wanted: str) -> bool:
+    if held == "*":
+        return True
+    address = ipaddress.ip_address(held)
+    if address.is_unspecified:
+        # An IPv6 socket for all addresses mostly takes IPv4, too.
+        return address.version == 6 or ipaddress.ip_address(wanted).version == 4
+    return str(address) == wanted
+
+
+def _socket(line: str) -> tuple[str, str, str] | None:
+    """Address, process and its number of a line of ``ss -H -lntup``."""
+    words = line.split()
+    place = next((word for word in words if word.endswith(":53")), "")
+    address = place.rpartition(":")[0].partition("%")[0].strip("[]")
+    holder = _HOLDER.search(line)
+    if not place:
+        return None
+    name, pid = holder.groups() if holder else ("an unknown process", "-")
+    return address or "*", name, pid
+
+
+def _error(code: str, summary: str, detail: str) -> Diagnostic:
+    return Diagnostic(code, Severity.ERROR, summary, detail)

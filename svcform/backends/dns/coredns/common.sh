@@ -1,0 +1,127 @@
+# What the scripts of this backend share.
+folder=/etc/svcform/coredns
+unit=svcform-coredns
+LC_ALL=C
+export LC_ALL
+tab='	'
+
+has() { command -v "$1" >/dev/null 2>&1; }
+persist() { sync "$@" 2>/dev/null || sync; }
+say() { printf '%s\n' "$*" >&2; }
+
+# The process that serves our Corefile; a zombie doesn't.
+server() {
+	for entry in /proc/[0-9]*/cmdline; do
+		case $(tr '\0' ' ' <"$entry" 2>/dev/null) in
+		*coredns*" -conf $folder/Corefile "*) ;;
+		*) continue ;;
+		esac
+		found=${entry#/proc/}
+		found=${found%/cmdline}
+		grep -q '^State:.[ZX]' "/proc/$found/status" 2>/dev/null || printf '%s\n' "$found"
+	done 2>/dev/null | head -n 1
+}
+
+# ---- the unit, with whichever init system starts it
+service() { # enable disable start stop restart reload
+	if [ -d /run/systemd/system ] && has systemctl; then
+		case $1 in
+		enable) systemctl daemon-reload && systemctl -q reenable $unit.service ;;
+		forget) systemctl daemon-reload ;;
+		disable) systemctl -q disable $unit.service ;;
+		*) systemctl -q "$1" $unit.service ;;
+		esac
+	elif has rc-service && grep -qs openrc-run "/etc/init.d/$unit"; then
+		case $1 in
+		enable) rc-update -q add $unit default ;;
+		disable) rc-update -q --all del $unit ;;
+		forget) ;;
+		*) rc-service -q $unit "$1" ;;
+		esac
+	else
+		case $1 in
+		enable) { update-rc.d $unit defaults || chkconfig --add $unit; } >/dev/null 2>&1 ;;
+		disable) { update-rc.d -f $unit remove || chkconfig --del $unit; } >/dev/null 2>&1 ;;
+		forget) ;;
+		*) "/etc/init.d/$unit" "$1" ;;
+		esac
+	fi
+}
+unit_file() {
+	for entry in /etc/systemd/system/$unit.service /etc/init.d/$unit; do
+		[ ! -e "$entry" ] || printf '%s\n' "$entry"
+	done
+}
+
+# ---- serials: RFC 1982, and never 0, with which CoreDNS does not start
+serial_of() { awk '$4 == "SOA" && $3 == "IN" { print $7; exit }' "$1" 2>/dev/null; }
+later() { # ONE OTHER: whether one comes after the other
+	difference=$((($1 - $2) & 4294967295))
+	[ "$difference" -ne 0 ] && [ "$difference" -lt 2147483648 ]
+}
+next_serial() { # PLANNED LIVE: the planned one, unless what is live is as late by now
+	if [ -z "$2" ] || later "$1" "$2"; then
+		printf '%s\n' "$1"
+	else
+		after=$((($2 + 1) & 4294967295))
+		[ "$after" -ne 0 ] || after=1
+		printf '%s\n' "$after"
+	fi
+}
+
+# ---- questions to the running server
+question() { # NAME TYPE CLASS: the bytes of a query, type and class as octal numbers
+	text='\123\106\000\000\000\001\000\000\000\000\000\000'
+	for label in $(printf '%s' "$1" | tr . ' '); do
+		text=$text$(printf '\\%03o' ${#label})$label
+	done
+	# shellcheck disable=SC2059 # the escapes are the text
+	printf "$text"'\000\000'"\\$2"'\000'"\\$3"
+}
+ask() { # ADDRESS NAME TYPE CLASS: the answer in hexadecimal digits
+	question "$2" "$3" "$4" >"$work/question" || return 1
+	if has bash; then
+		bash -c 'exec 3<>"/dev/udp/$1/53" && cat "$2" >&3 && timeout 1 dd bs=4096 count=1 <&3' \
+			ask "$1" "$work/question" 2>/dev/null
+	elif has nc; then
+		nc -u -w 1 "$1" 53 <"$work/question" 2>/dev/null
+	fi | od -An -v -tx1 | tr -d ' \n'
+}
+uptime() { cut -d . -f 1 /proc/uptime; }
+until_answered() { # ADDRESS NAME TYPE CLASS HEX: waits until the answer holds these digits
+	started=$(uptime)
+	while :; do
+		case $(ask "$1" "$2" "$3" "$4") in *"$5"*) return 0 ;; esac
+		waited=$(($(uptime) - started))
+		[ $waited -lt 15 ] || return 1
+		[ $waited -lt 3 ] || [ -n "$(server)" ] || return 1
+		sleep 0.1 2>/dev/null || sleep 1
+	done
+}
+addresses() { awk '$1 == "bind" { for (i = 2; i <= NF; i++) print $i }' "$folder/Corefile" | sort -u; }
+why() { # the last words of a server that does not run
+	[ -n "$(server)" ] && return
+	set -- $(awk '$1 == "#" && $2 == "run:" { for (i = 3; i <= NF; i++) print $i; exit }' "$folder/Corefile")
+	timeout 3 "$@" 2>&1 </dev/null | tail -n 3 | tr '\n' ' '
+}
+prove_corefile() { # that the running server has read the Corefile
+	mark=$(awk '$1 == "chaos" { print $2; exit }' "$folder/Corefile")
+	hex=$(printf '%s' "$mark" | od -An -v -tx1 | tr -d ' \n')
+	for address in $(addresses); do
+		until_answered "$address" version.bind 020 003 "$hex" || {
+			say "CoreDNS does not serve its new configuration at $address port 53. $(why)"
+			return 1
+		}
+	done
+}
+prove_zone() { # ORIGIN: that the running server answers with the file's serial
+	numbers=$(awk '$4 == "SOA" { print $7, $8, $9, $10; exit }' "$folder/${1}zone")
+	# shellcheck disable=SC2086 # numbers are words
+	hex=$(printf '%08x' $numbers)
+	for address in $(addresses); do
+		until_answered "$address" "${1%.}" 006 001 "$hex" || {
+			say "CoreDNS does not serve the serial ${numbers%% *} of $1 at $address port 53. $(why)"
+			return 1
+		}
+	done
+}

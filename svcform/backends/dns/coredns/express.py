@@ -1,0 +1,85 @@
+"""Which zones, files and service a node should have."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from svcform.backends.contract import Expressed
+from svcform.backends.dns.coredns.corefile import command_line, write_corefile
+from svcform.backends.dns.coredns.objects import (
+    COREFILE,
+    UNIT,
+    File,
+    Running,
+    Start,
+    record_address,
+)
+from svcform.diagnostics import Diagnostic, Severity
+from svcform.model.facts import Facts, Init
+from svcform.model.zone import Zones
+from svcform.plan.snapshot import Layered, NodeObject, ObjectAddress
+from svcform.policy.intent import Intent
+from svcform.policy.node_addresses import resolve
+from svcform.program.unit import Unit, unit_files
+
+_NOTHING = Expressed(wanted={})
+
+
+def express(intent: Intent, facts: Facts) -> Expressed:
+    """The zones, which nodes share, and what is each node's own; nothing where none is wanted."""
+    if not intent.wanted or intent.zones is None:
+        return _NOTHING
+    listen = listening(intent, facts)
+    if not listen or facts.init is Init.NONE:
+        return Expressed(wanted={}, diagnostics=(_impossible(intent, listen),))
+    command = command_line(intent.settings)
+    origins = [zone.origin for zone in intent.zones.zones]
+    text = write_corefile(origins, listen, intent.settings, command)
+    own: list[File | Running] = [File(COREFILE, text), Running()]
+    own += [File(f.path, f.text, f.mode) for f in unit_files(_unit(command), facts.init)]
+    layer: dict[ObjectAddress, NodeObject] = {found.address: found for found in own}
+    return Expressed(wanted=Layered((_zone_layer(intent.zones), layer)))
+
+
+def listening(intent: Intent, facts: Facts) -> tuple[str, ...]:
+    """The addresses at which the node serves DNS: ``dns_listen``, else its primary ones."""
+    if intent.settings.dns_listen:
+        return intent.settings.dns_listen
+    return tuple(sorted(resolve(intent.settings, facts, intent.connection_host).primary.values()))
+
+
+def _unit(command: tuple[str, ...]) -> Unit:
+    return Unit(
+        name=UNIT,
+        description="CoreDNS with svcform's zones",
+        command=command,
+        reload="USR1",
+        daemon=True,
+        after=("network-online.target",),
+        wants=("network-online.target",),
+        open_files=65536,
+    )
+
+
+@lru_cache(maxsize=32)
+def _zone_layer(zones: Zones) -> dict[ObjectAddress, NodeObject]:
+    layer: dict[ObjectAddress, NodeObject] = {}
+    for zone in zones.zones:
+        start = Start(zone.origin, zone.soa)
+        layer[start.address] = start
+        for found in zone.records:
+            layer[record_address(zone.origin, found.name, found.type)] = found
+    return layer
+
+
+def _impossible(intent: Intent, listen: tuple[str, ...]) -> Diagnostic:
+    if not listen:
+        what = "svcform does not know an address of the node's to serve it at: set dns_listen"
+    else:
+        what = "the node has no init system that svcform knows (systemd, OpenRC, SysV)"
+    return Diagnostic(
+        "SVC461",
+        Severity.ERROR,
+        "DNS can't be served here",
+        f"dns is true on {intent.node_name}, and {what}.",
+    )

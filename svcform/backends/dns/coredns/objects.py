@@ -1,0 +1,81 @@
+"""What is svcform's of DNS on a node, as objects: record sets, the start of each zone, files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from svcform.lang.zone.text import soa_line
+from svcform.model.zone import RecordSet, Soa
+from svcform.plan.snapshot import ObjectAddress
+
+NAME = "coredns"
+FOLDER = "/etc/svcform/coredns"
+COREFILE = f"{FOLDER}/Corefile"
+UNIT = "svcform-coredns"
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A zone that is there, with its SOA; the serial is no part of what a plan compares.
+
+    With ``is_own`` False somebody edited the file into another form than svcform's.
+    """
+
+    origin: str
+    soa: Soa
+    is_own: bool = True
+
+    @property
+    def address(self) -> ObjectAddress:
+        """``coredns cluster.local. cluster.local. SOA``."""
+        return record_address(self.origin, self.origin, "SOA")
+
+    def lines(self) -> tuple[str, ...]:
+        """The SOA with ``SERIAL`` in the serial's place."""
+        line = soa_line(self.origin, self.soa, "SERIAL")
+        return (line,) if self.is_own else (line, "; edited by hand")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file of svcform's: the Corefile, or the unit's."""
+
+    path: str
+    text: str
+    mode: int = 0o644
+
+    @property
+    def address(self) -> ObjectAddress:
+        """``coredns file /etc/svcform/coredns/Corefile``."""
+        return ObjectAddress(NAME, ("file", self.path))
+
+    def lines(self) -> tuple[str, ...]:
+        """The file's own."""
+        return tuple(self.text.splitlines())
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """CoreDNS runs with svcform's Corefile."""
+
+    @property
+    def address(self) -> ObjectAddress:
+        """``coredns service svcform-coredns``."""
+        return ObjectAddress(NAME, ("service", UNIT))
+
+    def lines(self) -> tuple[str, ...]:
+        """What is true."""
+        return (f"{UNIT} runs",)
+
+
+def record_address(origin: str, name: str, kind: str) -> ObjectAddress:
+    """Where a record set is: zone, name, type."""
+    return ObjectAddress(NAME, (origin, name, kind))
+
+
+def zone_path(origin: str) -> str:
+    """Where a zone's file is; an origin ends with a dot."""
+    return f"{FOLDER}/{origin}zone"
+
+
+DnsObject = RecordSet | Start | File | Running

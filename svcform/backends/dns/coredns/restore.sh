@@ -1,0 +1,53 @@
+# Puts back what is in the folder $1.  A zone that has to change gets a later serial than the live
+# one: who has seen that must not take the old content for the same.
+saved=$1
+work=$(mktemp -d "${SVCFORM_STATE:-/var/lib/svcform}/coredns.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+if [ ! -d "$saved/coredns" ]; then
+	[ -d "$folder" ] || [ -n "$(unit_file)" ] || exit 0
+	if [ -n "$(unit_file)" ]; then
+		service stop
+		service disable
+		for entry in $(unit_file); do rm -f "$entry"; done
+		service forget
+	fi
+	rm -rf "$folder"
+	exit 0
+fi
+body() { awk '$4 == "SOA" && $3 == "IN" { $7 = "" } { print }' "$1" 2>/dev/null; }
+put_zone() { # FILE
+	live=$folder/${1##*/}
+	[ "$(body "$1" | cksum)" != "$(body "$live" | cksum)" ] || return 0
+	serial=$(next_serial "$(serial_of "$1")" "$(serial_of "$live")")
+	awk -v serial="$serial" '$4 == "SOA" && $3 == "IN" && !done { $7 = serial; done = 1 } { print }' \
+		"$1" >"$folder/.${1##*/}.new" && mv "$folder/.${1##*/}.new" "$live" || return 1
+	origin=${1##*/}
+	printf '%s\n' "${origin%zone}" >>"$work/changed"
+}
+mkdir -p "$folder" && rm -f "$folder"/.*.new || exit 1
+for entry in "$saved"/coredns/*.zone; do
+	[ ! -e "$entry" ] || put_zone "$entry" || exit 1
+done
+act=
+cmp -s "$saved/coredns/Corefile" "$folder/Corefile" || {
+	cp -p "$saved/coredns/Corefile" "$folder/.Corefile.new" && mv "$folder/.Corefile.new" "$folder/Corefile" || exit 1
+	act=reload
+}
+for entry in "$saved"/unit/*; do
+	case $entry in *.service) place=/etc/systemd/system ;; *) place=/etc/init.d ;; esac
+	[ -e "$entry" ] && ! cmp -s "$entry" "$place/${entry##*/}" || continue
+	cp -p "$entry" "$place/" && service enable || exit 1
+	act=restart
+done
+if [ -e "$saved/running" ]; then
+	[ -n "$(server)" ] || act=restart
+	[ -z "$act" ] || service "$act" || exit 1
+	[ -z "$act" ] || prove_corefile || exit 1
+	sort -u "$work/changed" 2>/dev/null | while read -r origin; do
+		prove_zone "$origin" || exit 1
+	done || exit 1
+fi
+for entry in "$folder"/*.zone; do
+	[ -e "$saved/coredns/${entry##*/}" ] || rm -f "$entry"
+done
+exit 0

@@ -1,0 +1,71 @@
+# Changes zones and files as standard input says, and proves that they are served:
+#   zone ORIGIN SERIAL HEAD TAIL   a zone: its SOA before and behind the serial; then its lines
+#   whole                          of the zone in the line before: it has no old lines that stay
+#   - LINE, + LINE                 a record that goes or comes
+#   file MODE PATH                 a file; then its lines, each behind a bar
+#   remove PATH
+#   service VERB
+#   prove                          the changed zones, and the Corefile if it was written
+#   wait SECONDS
+# All fields are parted by tabs.  Nothing of it is ever taken for a command.
+umask 022
+work=$(mktemp -d /run/svcform-coredns.XXXXXX 2>/dev/null || mktemp -d "${SVCFORM_STATE:-/var/lib/svcform}/coredns.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
+cat >"$work/input" || exit 1
+mkdir -p "$folder" "$work/parts" || exit 1
+# Each directive with its lines becomes a file of its own.
+awk -F "$tab" -v parts="$work/parts" '
+	$1 == "+" || $1 == "-" { print substr($0, 3) > (part ($1 == "+" ? ".come" : ".gone")); next }
+	$1 == "|" { print substr($0, 3) > (part ".come"); next }
+	{
+		if (part) { close(part); close(part ".come"); close(part ".gone") }
+		part = sprintf("%s/%06d", parts, ++n)
+		print > part
+		printf "" > (part ".come"); printf "" > (part ".gone")
+	}' "$work/input" || exit 1
+
+write_zone() { # ORIGIN SERIAL HEAD TAIL WHOLE
+	file=$folder/${1}zone
+	: >"$work/old"
+	[ "$5" = whole ] || [ ! -e "$file" ] || tail -n +3 "$file" >"$work/old" || return 1
+	serial=$(next_serial "$2" "$(serial_of "$file")")
+	awk 'FILENAME == ARGV[1] { gone[$0]; next } !($0 in gone)' "$part.gone" "$work/old" >"$work/kept" &&
+		sort "$work/kept" "$part.come" >"$work/body" || return 1
+	new=$folder/.${1}zone.new
+	{
+		printf '%s\n%s %s %s\n' "; svcform wrote this file; it is replaced as a whole." "$3" "$serial" "$4" &&
+			cat "$work/body"
+	} >"$new" && persist "$new" && mv "$new" "$file" || {
+		rm -f "$new"
+		return 1
+	}
+	printf '%s\n' "$1" >>"$work/changed"
+}
+write_file() { # MODE PATH
+	mkdir -p "${2%/*}" && cat "$part.come" >"$2.new" && chmod "$1" "$2.new" && persist "$2.new" &&
+		mv "$2.new" "$2" || {
+		rm -f "$2.new"
+		return 1
+	}
+	[ "$2" != "$folder/Corefile" ] || : >"$work/corefile"
+}
+prove() {
+	[ ! -e "$work/corefile" ] || prove_corefile || return 1
+	sort -u "$work/changed" 2>/dev/null | while read -r origin; do
+		[ ! -e "$folder/${origin}zone" ] || prove_zone "$origin" || exit 1
+	done
+}
+for part in "$work"/parts/*[0-9]; do
+	IFS=$tab read -r verb one two three four five <"$part"
+	case $verb in
+	zone) write_zone "$one" "$two" "$three" "$four" "$five" ;;
+	file) write_file "$one" "$two" ;;
+	remove) rm -rf "$one" ;;
+	service) service "$one" ;;
+	prove) prove ;;
+	wait) sleep "$one" ;;
+	*) exit 64 ;;
+	esac || exit 1
+done
+rmdir "$folder" 2>/dev/null
+exit 0
