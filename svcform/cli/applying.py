@@ -8,6 +8,7 @@ import socket
 from argparse import Namespace
 from collections.abc import Mapping
 
+from svcform.cli.confirming import who_answers
 from svcform.cli.console import Console
 from svcform.cli.proposing import Proposal
 from svcform.cli.releasing import release
@@ -61,6 +62,7 @@ def who() -> str:
 def carry_out(arguments: Namespace, out: Console, proposal: Proposal) -> int:
     """Apply the plan, show what became of each node and the Services; the exit code."""
     plan = proposal.plan
+    answer = who_answers(arguments, out, proposal)
     options = ApplyOptions(
         forks=arguments.forks,
         run_timeout=arguments.run_timeout,
@@ -69,6 +71,8 @@ def carry_out(arguments: Namespace, out: Console, proposal: Proposal) -> int:
         who=who(),
         source=socket.gethostname(),
         on_wait=lambda node, holder: out.say(clean(f"{node}: waiting for {holder}")),
+        checks=arguments.confirm == "checks",
+        answer=answer,
     )
     reach = Reach(
         nodes=proposal.nodes,
@@ -76,7 +80,9 @@ def carry_out(arguments: Namespace, out: Console, proposal: Proposal) -> int:
         plays=proposal.plays,
         play_nodes=proposal.play_nodes,
     )
-    with NodeProgress(out.stderr, "Applying", len(plan.nodes), lines=not out.json) as progress:
+    # A live line would be written over the question.
+    count = 0 if answer else len(plan.nodes)
+    with NodeProgress(out.stderr, "Applying", count, lines=not out.json) as progress:
         outcomes = apply_under_lock(plan, reach, options, progress)
     code = exit_code(plan, outcomes)
     _report(out, proposal, outcomes, code)

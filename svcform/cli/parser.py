@@ -173,6 +173,11 @@ def add_apply(parser: argparse.ArgumentParser) -> None:
         help="for the confirmation over a new connection (30)",
     )  # fmt: skip
     group.add_argument(
+        "--confirm", choices=("checks",),
+        help="the node confirms only if its gateway and its sshd answer; stands in for the typed "
+        "answer of a local connection",
+    )  # fmt: skip
+    group.add_argument(
         "--lock-timeout", type=seconds, default=0, metavar="SECONDS",
         help="wait so long for another apply to end (0: leave with 6)",
     )  # fmt: skip

@@ -22,6 +22,7 @@ class ApplyOptions:
 
     ``who`` and ``source`` go into the nodes' receipts and locks (``alice``, ``laptop.example``).
     ``lock_timeout`` is how long to wait for locks; ``on_wait`` is told a node and who holds its.
+    ``checks`` and ``answer`` say how it is confirmed, as for :class:`RunOptions`.
     """
 
     forks: int = 32
@@ -31,6 +32,8 @@ class ApplyOptions:
     who: str = ""
     source: str = ""
     on_wait: Callable[[str, str], None] | None = None
+    checks: bool = False
+    answer: Callable[[str, int], bool] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +111,8 @@ def _run_options(plan: Plan, options: ApplyOptions) -> RunOptions:
         who=options.who,
         source=options.source,
         on_wait=options.on_wait,
+        checks=options.checks,
+        answer=options.answer,
     )
 
 

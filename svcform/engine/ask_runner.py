@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from svcform.engine.observe import Opener
@@ -63,8 +63,8 @@ class Line:
     binding: Binding
     run: str
 
-    def ask(self, word: str, patience: float) -> Answer:
-        """Hand a word to the runner, over connections of their own.
+    def ask(self, word: str, patience: float, why: str = "") -> Answer:
+        """Hand a word to the runner, and why, over connections of their own.
 
         A connection that fails is tried again for ``patience`` seconds, and once after them.
         Raises the NodeError of the last one.
@@ -73,7 +73,9 @@ class Line:
         for tries, pause in enumerate(_pauses(), start=1):
             late = time.monotonic() >= deadline
             try:
-                return self._ask_once(word, max(deadline - time.monotonic(), 0.0) + 60.0)
+                return self._ask_once(
+                    (word, self.run, why), max(deadline - time.monotonic(), 0.0) + 60.0
+                )
             except NodeError as error:
                 hopeless = not isinstance(error, Unreachable) and tries >= _TRIES
                 if late or hopeless:
@@ -81,14 +83,14 @@ class Line:
             time.sleep(min(pause, max(deadline - time.monotonic(), 0.1)))
         raise AssertionError("pauses never end")
 
-    def _ask_once(self, word: str, timeout: float) -> Answer:
+    def _ask_once(self, words: Sequence[str], timeout: float) -> Answer:
         with self.opener(self.node) as session:
             if session.binding.host_key != self.binding.host_key:
                 raise HostKeyMismatch(
                     f"Another machine answers at {session.binding.address} now: its host key is "
                     f"{session.binding.host_key}."
                 )
-            return parse_answer(session.exec(ask_script(word, self.run), timeout=timeout))
+            return parse_answer(session.exec(ask_script(*words), timeout=timeout))
 
 
 def _pauses() -> Iterator[float]:

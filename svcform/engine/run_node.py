@@ -27,7 +27,8 @@ class RunOptions:
     """What is the same for all nodes of a run; ``plan`` is the plan's digest.
 
     A locked node is asked again for ``lock_timeout`` seconds; ``on_wait`` hears once who is in the
-    way there.
+    way there.  With ``checks`` a node confirms only where its own checks succeed.  ``answer`` is
+    asked, with a node's name and seconds to answer in, for a node with the local connection.
     """
 
     project: str
@@ -38,6 +39,8 @@ class RunOptions:
     source: str
     lock_timeout: int = 0
     on_wait: Callable[[str, str], None] | None = None
+    checks: bool = False
+    answer: Callable[[str, int], bool] | None = None
 
 
 _RETRY = 1.0
@@ -138,15 +141,25 @@ class _Run:
         if wrong:
             names = ", ".join(map(str, wrong[:5]))
             problem = f"The read-back is not what was planned: {names}."
-        word = "reject" if problem else "confirm"
+        problem = problem or self._objection()
+        word = "reject" if problem else "check" if self.options.checks else "confirm"
         try:
-            final = line.ask(word, self.options.confirm_timeout + _GRACE)
+            final = line.ask(word, self.options.confirm_timeout + _GRACE, why=problem)
         except NodeError as error:
             return self._unconfirmed(error)
         if final.outcome == UNKNOWN:
             return self._forgotten(word)
         outcome = _RESULTS.get(final.outcome, Result.CHANGED)
         return self._outcome(outcome, problem or final.detail, moved=wrong)
+
+    def _objection(self) -> str:
+        """Why the new state is not wanted, where a new connection to the node proves nothing."""
+        options = self.options
+        if options.checks or options.answer is None or self.node.connection.kind != "local":
+            return ""
+        if options.answer(self.node.name, options.confirm_timeout):
+            return ""
+        return f"Nobody typed yes within {options.confirm_timeout} s."
 
     def _other_machine(self, binding: Binding) -> str:
         planned = self.plan.binding
@@ -195,7 +208,7 @@ class _Run:
 
     def _forgotten(self, word: str) -> Outcome:
         """The answer was lost, and the node keeps the folder of a run only for a while."""
-        if self.plan.absent and word == "confirm":
+        if self.plan.absent and word != "reject":
             # It keeps a run that it rolled back, and nothing at all once it was emptied.
             return self._outcome(Result.APPLIED, "")
         return self._outcome(

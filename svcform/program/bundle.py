@@ -18,7 +18,7 @@ from svcform.plan.services_tsv import write_rows
 from svcform.program.program import Checkpoint, Fingerprint, Program, Step
 from svcform.program.reading import shell_source
 
-_RUNNER = ("common", "lock", "outcome", "guard", "run", "conversation", "people", "main")
+_RUNNER = ("common", "lock", "outcome", "guard", "run", "conversation", "checks", "people", "main")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +44,12 @@ def carry_script() -> str:
     return shell_source("carry.sh")
 
 
-def ask_script(word: str, run: str) -> str:
-    """Hands a word (follow, confirm, reject) to a run's runner; ``unknown`` where there is none."""
-    return f"set -- {shlex.quote(word)} {shlex.quote(run)}\n{shell_source('ask.sh')}"
+def ask_script(*words: str) -> str:
+    """Hands words (follow, confirm, check or reject, the run, why) to a run's runner.
+
+    The answer's outcome is ``unknown`` where there is none.
+    """
+    return f"set -- {shlex.join(map(_one_line, words))}\n{shell_source('ask.sh')}"
 
 
 @cache

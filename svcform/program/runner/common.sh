@@ -5,7 +5,8 @@
 #   runner guard DIR     commits the run when it is confirmed, else puts the checkpoint back
 #   runner follow ID     after a lost connection: to the read-back, as begin does
 #   runner confirm ID    over a new connection: the node can still be reached
-#   runner reject ID     the read-back is not what was planned
+#   runner check ID      confirms it itself where its own checks succeed, else rejects it
+#   runner reject ID WHY the read-back is not what was planned, or nobody wants it
 #   runner status | history | undo | unlock      for people
 #
 # A run's folder, $state/runs/ID, is its journal: meta, checkpoint/, journal, phase, outcome.

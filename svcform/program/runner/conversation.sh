@@ -65,7 +65,9 @@ decide() { # MARK
 		printf 'outcome\terror\ndetail\tThe node knows nothing of this run.\n\n'
 		exit 1
 	}
-	: >"$dir/$1"
+	[ "$1" = confirmed ] || put "$dir/$1" "$reason"
+	# Also on a disk that is full.
+	: >>"$dir/$1"
 	tries=0
 	while [ ! -e "$dir/outcome" ] && [ $tries -lt 3000 ]; do
 		running guard || running worker || adopt

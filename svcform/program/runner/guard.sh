@@ -13,7 +13,7 @@ watch_once() {
 	if [ -e "$dir/failed" ]; then
 		roll_back "$(cat "$dir/failed")"
 	elif [ -e "$dir/rejected" ]; then
-		roll_back "The read-back was rejected: it is not what was planned."
+		roll_back "The new state was rejected. $(cat "$dir/rejected")"
 	elif [ "$phase" = awaiting ]; then
 		if [ -e "$dir/confirmed" ]; then
 			commit

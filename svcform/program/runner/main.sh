@@ -2,7 +2,8 @@ case $1 in
 begin | work | guard) dir=$2 && "$1" ;;
 follow) dir=$state/runs/$2 && follow ;;
 confirm) dir=$state/runs/$2 && decide confirmed ;;
-reject) dir=$state/runs/$2 && decide rejected ;;
+check) dir=$state/runs/$2 && check ;;
+reject) dir=$state/runs/$2 && reason=$3 && decide rejected ;;
 status | history | undo | unlock) "$1" ;;
 *) echo "usage: sh $0 status|history|undo|unlock" >&2 && exit 1 ;;
 esac
