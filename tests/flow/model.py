@@ -20,7 +20,7 @@ from svcform.model.service import (
     ServiceType,
     TrafficPolicy,
 )
-from svcform.model.settings import Settings
+from svcform.model.settings import ProxyMode, Settings
 from tests.flow.arena import Flow, Seen
 
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
@@ -119,7 +119,9 @@ def node_port_addresses(world: World) -> set[str]:
         if covered:
             result.add(address)
     cidrs = tuple(c for c in chosen if "/" in c and ":" not in c)
-    if world.settings.localhost_node_ports and (not cidrs or inside("127.0.0.1", cidrs)):
+    on_localhost = world.settings.localhost_node_ports
+    on_localhost = on_localhost and world.settings.proxy_mode is ProxyMode.IPTABLES
+    if on_localhost and (not cidrs or inside("127.0.0.1", cidrs)):
         result.add("127.0.0.1")
     return result
 

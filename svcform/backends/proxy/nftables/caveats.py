@@ -1,0 +1,49 @@
+"""What on a node would keep this mode from working: found before the apply, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from svcform.backends.contract import Reading
+from svcform.backends.proxy.nftables.tools import (
+    OLDEST_KERNEL,
+    OLDEST_TOOL,
+    kernel_of,
+    version_of,
+)
+from svcform.diagnostics import Diagnostic, Severity
+from svcform.model.facts import Facts
+from svcform.policy.intent import Intent
+
+
+def caveats(
+    readings: Mapping[str, Reading], facts: Facts, intent: Intent
+) -> tuple[Diagnostic, ...]:
+    """All that stands in the way."""
+    del readings
+    return tuple(_too_old(facts, intent.node_name))
+
+
+def _too_old(facts: Facts, node: str) -> Iterator[Diagnostic]:
+    """An error where nft or the kernel lacks what the rules need."""
+    tool, kernel = version_of(facts), kernel_of(facts)
+    if tool and tool < OLDEST_TOOL:
+        yield Diagnostic(
+            "SVC411",
+            Severity.ERROR,
+            "The node's nft is too old",
+            f"{node} has nft {_text(tool)}; the mode nftables needs {_text(OLDEST_TOOL)} or later, "
+            "which has maps of several fields. Install a newer one, or set proxy_mode: iptables.",
+        )
+    if kernel and kernel < OLDEST_KERNEL:
+        yield Diagnostic(
+            "SVC412",
+            Severity.ERROR,
+            "The node's kernel is too old for the mode nftables",
+            f"{node} has Linux {_text(kernel)}; the mode nftables needs {_text(OLDEST_KERNEL)} or "
+            "later. Install a newer kernel, or set proxy_mode: iptables.",
+        )
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))

@@ -1,0 +1,167 @@
+"""How a node keeps our tables, and puts them back: constant sh, for dash and busybox.
+
+What is kept is one script that makes the tables from nothing: the last confirmed one, with the
+scripts of this run folded in.  A listing won't do: nft 1.0.6 can't read all that it lists.
+Only a node that has our tables and no such script (somebody removed the state folder) has one made
+of a listing, and then nft has to show in a rehearsal that it can read it.
+"""
+
+from __future__ import annotations
+
+from svcform.backends.proxy.nftables.scripts import FUNCTIONS
+
+#: ``fold FILE…``: one script that does what all of them do, one after the other.
+_FOLD = r"""
+fold() {
+  awk '
+    function forget(family,   name) {
+      for (name in sets) if (index(name, family " ") == 1) delete sets[name]
+      for (name in chains) if (index(name, family " ") == 1) {
+        delete chains[name]
+        delete rules[name]
+      }
+      for (name in elements) if (index(name, family " ") == 1) delete elements[name]
+    }
+    function empty(place,   name) {
+      for (name in elements) if (index(name, place " ") == 1) delete elements[name]
+    }
+    inside && $0 == "}" { inside = 0; next }
+    inside {
+      sub(/,$/, "")
+      key = $0
+      sub(/ : .*/, "", key)
+      if (verb == "delete") delete elements[place " " key]
+      else elements[place " " key] = $0
+      next
+    }
+    /^#/ || NF == 0 { next }
+    $2 == "table" {
+      if ($1 == "delete") { delete tables[$3]; forget($3) } else tables[$3]
+      next
+    }
+    { place = $3 " " $5 }
+    $2 == "element" { inside = 1; verb = $1; next }
+    $2 == "rule" { rules[place] = rules[place] $0 "\n"; next }
+    $1 == "add" && $2 == "chain" { chains[place] = $0; next }
+    $1 == "add" { sets[place] = $0; next }
+    $2 == "chain" { rules[place] = ""; if ($1 == "delete") delete chains[place]; next }
+    { empty(place); if ($1 == "delete") delete sets[place] }
+    END {
+      print "# svcform nftables"
+      for (name in tables) print "add table " name " svcform"
+      for (name in sets) print sets[name]
+      for (name in chains) print chains[name]
+      for (name in chains) printf "%s", rules[name]
+      for (name in elements) {
+        split(name, part, " ")
+        print part[1] " svcform " part[2] "\t" elements[name]
+      }
+    }
+  ' "$@" | awk -F '\t' '
+    NF < 2 { print; next }
+    !($1 in last) { order[++count] = $1 }
+    { held[$1, ++last[$1]] = $2 }
+    END {
+      for (i = 1; i <= count; i++) {
+        name = order[i]
+        print "add element " name " {"
+        for (n = 1; n < last[name]; n++) print held[name, n] ","
+        print held[name, n]
+        print "}"
+      }
+    }
+  '
+}
+"""
+
+#: ``as_script FAMILY``: what nft lists of a table, as a script in the form of ours.
+_AS_SCRIPT = r"""
+as_script() {
+  listing "$1" | awk -v family="$1" '
+    { sub(/^\t+/, "") }
+    /^table / { print "add table " family " svcform"; next }
+    depth == 0 && /^(set|map|chain) / {
+      kind = $1; name = $2; depth = 1; text = hook = ""; inside = 0
+      next
+    }
+    $0 == "}" && depth == 1 {
+      if (hook) hook = " { " hook " }"
+      if (kind == "chain") print "1 add chain " family " svcform " name hook
+      else print "0 add " kind " " family " svcform " name " {" text " }"
+      depth = 0
+      next
+    }
+    depth == 0 { next }
+    kind == "chain" && /^type .* hook / { hook = $0; next }
+    kind == "chain" { print "2 add rule " family " svcform " name " " $0; next }
+    /^elements = \{/ { inside = 1; sub(/^elements = \{ */, "") }
+    inside {
+      if (name ~ /^affinity/) next
+      sub(/ *\}$/, "")
+      count = split($0, part, ",")
+      for (i = 1; i <= count; i++) {
+        gsub(/^[ \t]+|[ \t]+$/, "", part[i])
+        if (part[i] != "")
+          print "3 add element " family " svcform " name " {\n3 " part[i] "\n3 }"
+      }
+      next
+    }
+    { sub(/;$/, ""); if (/^type/) text = " " $0 ";" text; else text = text " " $0 ";" }
+  ' | sort -s -k 1,1 | sed 's/^[0-3] //'
+}
+"""
+
+SAVE = (
+    FUNCTIONS
+    + _FOLD
+    + _AS_SCRIPT
+    + r"""
+umask 077
+run=${1%/*/*}
+old=$state/confirmed/nftables/state
+[ ! -e "$run/checkpoint/nftables/state" ] || old=$run/checkpoint/nftables/state
+if [ ! -e "$old" ]; then
+  old=$1/listed
+  : >"$old" || exit 1
+  if has_nft; then
+    for family in ip ip6; do as_script $family >>"$old" || exit 1; done
+    { echo 'add table ip svcform
+add table ip6 svcform
+delete table ip svcform
+delete table ip6 svcform'; cat "$old"; } >"$old.check" && nft -c -f "$old.check" || exit 1
+  fi
+fi
+scripts=
+case $1 in
+*/after/*) scripts=$(grep -ls '^# svcform nftables$' "$run"/step.*.stdin) ;;
+esac
+# The names have no spaces in them: runs are numbered.
+fold "$old" $scripts >"$1/state.new" && mv "$1/state.new" "$1/state" || exit 1
+rm -f "$1/listed" "$1/listed.check"
+"""
+)
+
+#: One transaction; of what traffic had filled nothing is left.
+RESTORE = (
+    FUNCTIONS
+    + r"""
+saved=$1/state
+[ -f "$saved" ] || exit 0
+if ! command -v nft >/dev/null 2>&1; then
+  grep -q '^add table' "$saved" || exit 0
+  echo "nft is missing" >&2
+  exit 1
+fi
+if ! grep -q '^add table' "$saved"; then
+  has_nft || exit 0
+  nft list chains | grep -q '^table ip6\{0,1\} svcform {' || exit 0
+fi
+{
+  echo 'add table ip svcform
+add table ip6 svcform
+delete table ip svcform
+delete table ip6 svcform'
+  cat "$saved"
+} | nft -f -
+"""
+)

@@ -1,0 +1,1 @@
+"""The language of nft: rules, elements, listings and scripts."""
