@@ -38,6 +38,21 @@ account required pam_unix.so
 session required pam_unix.so
 session required pam_systemd.so
 """
+#: In place of networking.service or systemd-networkd: a node's links are there before it boots.
+_NETWORK = """\
+[Unit]
+Description=The lab's wires
+DefaultDependencies=no
+Conflicts=shutdown.target
+Wants=network.target network-online.target
+After=local-fs.target network-pre.target
+Before=network.target network-online.target shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/true
+"""
 _READY = frozenset({"running", "degraded"})
 
 
@@ -66,6 +81,8 @@ def prepare(disk: Path, packages: Path | None) -> None:
     if name is None:
         raise LabError("A lab's node with init=systemd needs OpenSSH's unit: install its server.")
     (units / "multi-user.target.wants" / name).symlink_to(_UNITS / name)
+    (units / "lab-network.service").write_text(_NETWORK)
+    (units / "multi-user.target.wants/lab-network.service").symlink_to("../lab-network.service")
     config = disk / "etc/ssh/sshd_config"
     config.write_text(config.read_text().replace("UsePAM no", "UsePAM yes"))
     (disk / "etc/pam.d/sshd").write_text(_PAM)
@@ -126,13 +143,27 @@ def await_boot(enter: list[str], name: str) -> None:
     command = [*enter, "systemctl", "is-system-running", "--wait"]
     while True:
         left = max(limit - time.monotonic(), 1)
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=left)
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=left
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(
+                f"systemd never ends to boot the lab's {name}: {_jobs(enter)}."
+            ) from None
         if done.stdout.strip() in _READY:
             return
         if time.monotonic() > limit:
             said = (done.stdout + done.stderr).strip()
             raise LabError(f"systemd does not come up on the lab's {name}: {said}.")
         time.sleep(0.05)
+
+
+def _jobs(enter: list[str]) -> str:
+    """What systemd still waits for."""
+    command = [*enter, "systemctl", "list-jobs", "--no-legend", "--plain"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    return ", ".join(line.split()[1] for line in done.stdout.splitlines())
 
 
 def remove_cgroups(directory: Path) -> None:
