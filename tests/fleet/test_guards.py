@@ -165,3 +165,30 @@ def test_max_fail_percentage_has_to_be_exceeded(fleet, limit, last):
     saved_plan(fleet, "node-2", serial=2, max_fail_percentage=limit)
 
     assert fleet.outcomes("x.svcplan") == (8, ["applied", "stale", last])
+
+
+def test_a_node_changed_by_hand_is_refused_with_what_changed_and_the_others_are_done(fleet):
+    """What was not done is done by the same file once it is put back, or by a new plan."""
+    saved_plan(fleet, "node-2")
+
+    said = fleet.project.svcform("apply", "x.svcplan", "-o", "json")
+    first, meddled, last = said.json()["nodes"]
+
+    assert said.code == 8
+    assert (first["outcome"], meddled["outcome"], last["outcome"]) == (
+        "applied",
+        "stale",
+        "applied",
+    )
+    assert meddled["moved"] == ["iptables nft ip nat SVCFORM-VIPS"]
+    assert "moved since the plan" in meddled["message"]
+    before = fleet.on("node-2", "iptables-save", "-t", "nat").decode()
+    assert " ".join(MEDDLED[1:]) in before
+    assert "10.96.0.12" not in before
+
+    fleet.on("node-2", "iptables", "-t", "nat", "-D", *MEDDLED)
+    assert fleet.outcomes("x.svcplan") == (0, ["already-applied", "applied", "already-applied"])
+    assert b"10.96.0.12" in fleet.on("node-2", "iptables-save", "-t", "nat")
+    fleet.on("node-2", "iptables", "-t", "nat", "-A", *MEDDLED)
+    assert fleet.apply() == 0
+    assert b"198.51.100.1/32" not in fleet.on("node-2", "iptables-save", "-t", "nat")
