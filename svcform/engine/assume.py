@@ -10,7 +10,7 @@ from svcform.backends.contract import Reading, Status
 from svcform.backends.registry import BACKENDS
 from svcform.engine.observe import Observation
 from svcform.engine.recorded import Recorded
-from svcform.model.facts import Facts, InterfaceAddress
+from svcform.model.facts import Facts, Init, InterfaceAddress
 from svcform.model.net import Family, family_of
 from svcform.model.node import Node
 from svcform.transport.contract import Binding
@@ -45,7 +45,7 @@ class Assumption:
 
 #: What every assumption takes for granted.
 WORDS = (
-    f"iptables {_IPTABLES} and the other tools are there",
+    f"iptables {_IPTABLES} and the other tools are there, and systemd starts services",
     "the kernel forwards nothing yet, and iptables' FORWARD policy is ACCEPT",
     "nothing of svcform's is there yet, and nothing foreign is in the way",
 )
@@ -63,6 +63,8 @@ def assume(node: Node) -> Assumption:
         architecture="x86_64",
         tools=MappingProxyType(_TOOLS),
         sysctls=MappingProxyType(_SYSCTLS),
+        init=Init.SYSTEMD,
+        init_writable=True,
         addresses=addresses,
         default_source=MappingProxyType({family_of(a): a for a in reversed(own)}),
         forward_policy=MappingProxyType(dict.fromkeys(Family, "ACCEPT")),

@@ -18,7 +18,18 @@ from svcform.plan.services_tsv import write_rows
 from svcform.program.program import Checkpoint, Fingerprint, Program, Step
 from svcform.program.reading import shell_source
 
-_RUNNER = ("common", "lock", "outcome", "guard", "run", "conversation", "checks", "people", "main")
+_RUNNER = (
+    "common",
+    "lock",
+    "outcome",
+    "guard",
+    "run",
+    "conversation",
+    "checks",
+    "restore",
+    "people",
+    "main",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +109,8 @@ def _fingerprint_files(fingerprints: Sequence[Fingerprint]) -> Iterator[tuple[st
 
 
 def _step_files(steps: Sequence[Step]) -> Iterator[tuple[str, bytes]]:
-    yield "steps", _table((f"{number:04}", step.summary) for number, step in enumerate(steps))
+    rows = [f"{n:04}\t{s.backend}\t{_one_line(s.summary)}\n" for n, s in enumerate(steps)]
+    yield "steps", "".join(rows).encode()
     for number, step in enumerate(steps):
         name = f"step.{number:04}"
         yield f"{name}.command", _command(step.command)

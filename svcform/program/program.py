@@ -63,8 +63,19 @@ class Checkpoint:
 
     Both are constant sh that a backend ships; ``$1`` is a directory of the backend's own in
     svcform's state folder.  ``save`` writes the live state into it; ``restore`` makes the live
-    state equal to what is in it, whatever the live state is by then.  Both exit non-zero on failure
-    and both must do nothing, successfully, on a node without the backend's tools and objects.
+    state equal to what is in it, whatever the live state is by then, and leaves alone what is
+    equal: it runs at every boot, and again with every restart of a firewall.  Both exit non-zero on
+    failure, and both must do nothing, successfully, on a node without the backend's tools and
+    objects.
+
+    Where a tool's listing does not all load again, ``save`` can keep the run's own bytes.  After
+    the steps, before the state is confirmed, ``$2`` of ``save`` is the folder of the run, and empty
+    for the checkpoint of before.  Its file ``steps`` has a line for each step, in their order,
+    number, backend and summary between tabs, and ``step.NUMBER.stdin`` is what the step was given.
+    ``$SVCFORM_STATE/confirmed/BACKEND``, if it is there, is what the last confirmed ``save`` wrote.
+
+    ``SVCFORM_BOOT`` is ``boot`` for a ``restore`` before the network has addresses, after which
+    another one follows with ``late``; what can't be done yet is no failure then.
     """
 
     backend: str

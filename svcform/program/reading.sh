@@ -107,14 +107,16 @@ fact_modules() {
 # What starts services, and whether it can be told of more: a folder of a read-only mount can't be
 # written, whoever asks; and busybox takes root to be allowed everything.
 fact_init() {
-	if [ -d /run/systemd/system ] && has systemctl; then
+	if [ "$state" != /var/lib/svcform ]; then
+		init=none folder=/nowhere # services know only that one
+	elif [ -d /run/systemd/system ] && has systemctl; then
 		init=systemd folder=/etc/systemd/system
 	elif [ -d /run/openrc ] && has rc-update; then
 		init=openrc folder=/etc/init.d
 	elif [ -d /etc/init.d ] && { has update-rc.d || has chkconfig; }; then
 		init=sysv folder=/etc/init.d
 	else
-		init=none folder=
+		init=none folder=/nowhere
 	fi
 	printf 'init %s\n' $init
 	folder=$(cd -P "$folder" 2>/dev/null && pwd -P) || exit 0

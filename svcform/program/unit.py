@@ -13,9 +13,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from svcform.model.facts import Init
+from svcform.program.reading import shell_source
 
 HEADER = "# svcform wrote this file, and writes it anew: changes made by hand are lost."
 """The line by which a file is known to be svcform's; it is the first, or stands after ``#!``."""
+
+UNIT_FUNCTIONS = shell_source("unit.sh")
+"""sh for the scripts of backends: enable_unit, disable_unit, is_enabled, act_on_unit FILE ..."""
 
 SYSTEMD_FOLDER = "/etc/systemd/system"
 INIT_FOLDER = "/etc/init.d"
@@ -86,32 +90,12 @@ Commands = tuple[tuple[str, ...], ...]
 
 def enable(unit: Unit, init: Init) -> Commands:
     """After its files have come or changed: the next boot starts it."""
-    match init:
-        case Init.SYSTEMD:
-            return (
-                ("systemctl", "daemon-reload"),
-                ("systemctl", "-q", "reenable", f"{unit.name}.service"),
-            )
-        case Init.SYSV:
-            return (("sh", "-c", _SYSV_ENABLE, "enable", unit.name),)
-        case Init.OPENRC:
-            level = "boot" if unit.before_network else "default"
-            return (("rc-update", "-q", "add", unit.name, level),)
-        case Init.NONE:
-            return ()
+    return _call("enable_unit", unit, init)
 
 
 def disable(unit: Unit, init: Init) -> Commands:
     """Before its files go: no boot starts it any more."""
-    match init:
-        case Init.SYSTEMD:
-            return (("systemctl", "-q", "disable", f"{unit.name}.service"),)
-        case Init.SYSV:
-            return (("sh", "-c", _SYSV_DISABLE, "disable", unit.name),)
-        case Init.OPENRC:
-            return (("rc-update", "-q", "--all", "del", unit.name),)
-        case Init.NONE:
-            return ()
+    return _call("disable_unit", unit, init)
 
 
 def forget(init: Init) -> Commands:
@@ -121,45 +105,29 @@ def forget(init: Init) -> Commands:
 
 def start(unit: Unit, init: Init) -> Commands:
     """Start it, and wait until it has."""
-    return _act("start", unit, init)
+    return _call("act_on_unit", unit, init, "start")
 
 
 def restart(unit: Unit, init: Init) -> Commands:
     """Stop it if it runs, and start it."""
-    return _act("restart", unit, init)
+    return _call("act_on_unit", unit, init, "restart")
 
 
 def reload(unit: Unit, init: Init) -> Commands:
     """Let it read its configuration again; only for a unit that has a ``reload``."""
-    return _act("reload", unit, init)
+    return _call("act_on_unit", unit, init, "reload")
 
 
 def stop(unit: Unit, init: Init) -> Commands:
     """Stop it, and wait until it has ended."""
-    return _act("stop", unit, init)
+    return _call("act_on_unit", unit, init, "stop")
 
 
-def _act(verb: str, unit: Unit, init: Init) -> Commands:
-    match init:
-        case Init.SYSTEMD:
-            return (("systemctl", "-q", verb, f"{unit.name}.service"),)
-        case Init.SYSV:
-            return ((f"{INIT_FOLDER}/{unit.name}", verb),)
-        case Init.OPENRC:
-            return (("rc-service", "-q", unit.name, verb),)
-        case Init.NONE:
-            return ()
-
-
-#: Debian's tool, Red Hat's, and where there is neither the links that init itself reads.
-_SYSV_ENABLE = """
-if command -v update-rc.d; then update-rc.d "$1" defaults
-elif command -v chkconfig; then chkconfig --add "$1"
-else exit 1; fi >/dev/null"""
-_SYSV_DISABLE = """
-if command -v update-rc.d; then update-rc.d -f "$1" remove
-elif command -v chkconfig; then chkconfig --del "$1"
-else exit 1; fi >/dev/null"""
+def _call(function: str, unit: Unit, init: Init, *words: str) -> Commands:
+    script = f'{UNIT_FUNCTIONS}"$@"\n'
+    return tuple(
+        ("sh", "-c", script, "sh", function, file.path, *words) for file in unit_files(unit, init)
+    )
 
 
 def _text(lines: Iterator[str]) -> str:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from svcform.plan.diff import Action, Change
 from svcform.plan.plan import NodePlan
 from svcform.plan.services import ServiceChange, ServiceRow
+from svcform.program.layout import LAYOUT
 from svcform.views.text import clean, plural, shorten
 
 _NO_ENDPOINT = "no endpoint"
+_FORWARDING = ("sysctl", "net.ipv4.ip_forward")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,9 +40,16 @@ def other_items(node: NodePlan) -> tuple[Item, ...]:
             found.append(_PLAIN[change.address.backend](change))
         elif change.address in drift and not _goes_anyway(node, change):
             found.append(_repair_item(change))
+    if node.project and not node.absent and node.layout != LAYOUT:
+        found.append(_layout_item(node))
     if not found and not node.service_changes:
         found = _silent_items(node)
     return tuple(sorted(found))
+
+
+def _layout_item(node: NodePlan) -> Item:
+    text = f"{node.layout} -> {LAYOUT}, no change in meaning"
+    return Item(0, ("layout", text), "~", "layout", text)
 
 
 def _goes_anyway(node: NodePlan, change: Change) -> bool:
@@ -122,9 +131,15 @@ _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
 
 def _host_item(change: Change) -> Item:
     title = " ".join(("host", *change.address.path[:1]))
+    if change.address.path[0] == "unit":
+        # A whole file; its name says enough.
+        name = clean(change.address.path[1])
+        return Item(0, tuple(change.address.path), _SIGNS[change.action], title, name)
     before = ", ".join(change.before.lines()) if change.before else ""
     after = ", ".join(change.after.lines()) if change.after else ""
     text = f"{before} -> {after}" if before and after else (after or before)
+    if not after and change.address.path == _FORWARDING:
+        text = f"{change.address.path[1]} is svcform's no more, and stays on"
     return Item(0, tuple(change.address.path), _SIGNS[change.action], clean(title), clean(text))
 
 
@@ -135,12 +150,11 @@ def _dns_item(change: Change) -> Item:
     path = change.address.path
     if len(path) < 3:
         words = {Action.CREATE: "comes", Action.UPDATE: "changes", Action.DELETE: "goes"}
-        title, text = " ".join(("dns", *path)), words[change.action]
+        title, text = ("dns", *path), words[change.action]
     else:
-        title = " ".join(path[1:])
         old, new = (", ".join(map(_rdata, lines)) for lines in (before, after))
-        text = f"{old} -> {new}" if before and after else (new or old)
-    return Item(2, ("dns", *path), _SIGNS[change.action], clean(title), clean(text))
+        title, text = (*path[1:], f"{old} -> {new}" if before and after else (new or old)), ""
+    return Item(2, ("dns", *path), _SIGNS[change.action], clean(" ".join(title)), clean(text))
 
 
 def _rdata(line: str) -> str:

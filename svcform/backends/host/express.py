@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from svcform.backends.contract import Expressed
+from svcform.backends.host.boot import boot_units, warn_of_boot
 from svcform.backends.host.objects import HostObject, Module, Route, Sysctl
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.model.facts import Facts
@@ -24,14 +25,20 @@ _FORWARDING = {Family.IPV4: "net.ipv4.ip_forward", Family.IPV6: "net.ipv6.conf.a
 
 def express(intent: Intent, facts: Facts) -> Expressed:
     """The settings, modules and routes; none where the node carries no Services."""
-    if not intent.wanted or intent.settings.proxy_mode is ProxyMode.NONE:
+    if not intent.wanted:
         return Expressed(wanted={})
-    families = sorted(_families(intent.common) | _families(intent.own), key=lambda f: f.value)
+    carried = _families(intent.common) | _families(intent.own)
+    if intent.settings.proxy_mode is ProxyMode.NONE:
+        carried = frozenset()
+    families = sorted(carried, key=lambda f: f.value)
     diagnostics: list[Diagnostic] = []
     found: list[HostObject] = []
     for family in families:
         found += _forwarding(family, facts, diagnostics)
         found += _routes(family, intent, facts)
+    if families or intent.settings.dns:
+        found += boot_units(facts)
+        diagnostics += warn_of_boot(facts, intent.node_name)
     if families:
         found += _localhost(intent, facts)
         found += _bridge(intent, facts, families, diagnostics)

@@ -19,6 +19,12 @@ if [ -e "$record" ]; then
 		esac
 	done <"$record"
 fi
+for unit in $(our_units); do
+	state=disabled
+	! is_enabled "$unit" || state=enabled
+	printf 'unit\t%s\t%s\t%s\n' "${unit##*/}" $state "$unit"
+	sed "s/^/unit	${unit##*/}	|/" "$unit"
+done
 for family in 4 6; do
 	ip -$family route show table main 2>/dev/null | grep ' proto 83 ' | while read -r cidr rest; do
 		printf 'route\tIPv%s %s\t%s\t-\n' $family "$cidr" "$rest"

@@ -72,4 +72,29 @@ class Route:
         return (f"{self.cidr} dev lo src {self.source} proto 83",)
 
 
-HostObject = Sysctl | Module | Route
+@dataclass(frozen=True, slots=True)
+class BootUnit:
+    """A service file that the init system starts at boot; ``mode`` are its permissions."""
+
+    path: str
+    text: tuple[str, ...]
+    mode: int = 0o644
+    enabled: bool = True
+
+    @property
+    def name(self) -> str:
+        """``svcform.service``."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def address(self) -> ObjectAddress:
+        """``host unit svcform.service``."""
+        return ObjectAddress(NAME, ("unit", self.name))
+
+    def lines(self) -> tuple[str, ...]:
+        """Where it is, and what is in it."""
+        when = "at boot" if self.enabled else "never"
+        return (f"{self.path}, started {when}", *self.text)
+
+
+HostObject = Sysctl | Module | Route | BootUnit

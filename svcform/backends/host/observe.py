@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from svcform.backends.contract import Probe, Reading, Status
-from svcform.backends.host.objects import HostObject, Module, Route, Sysctl
+from svcform.backends.host.objects import BootUnit, HostObject, Module, Route, Sysctl
 from svcform.backends.host.scripts import LOOK
 from svcform.errors import ReadingFailed
 from svcform.model.facts import Facts
@@ -26,7 +26,9 @@ def read(readings: Mapping[str, Reading], facts: Facts) -> Snapshot:  # noqa: AR
     reading = readings[PROBE]
     if reading.status is not Status.READ:
         return {}
-    found = [_object(line) for line in reading_lines(reading)]
+    lines = reading_lines(reading)
+    found = [_object(line) for line in lines if not line.startswith("unit\t")]
+    found += _units(line for line in lines if line.startswith("unit\t"))
     return {entry.address: entry for entry in found if entry is not None}
 
 
@@ -46,6 +48,22 @@ def _object(line: str) -> HostObject | None:
         case ["route", key, rest, _]:
             return _route(key, rest)
     raise ReadingFailed(f"The host's settings can't be understood: {line!r}.")
+
+
+def _units(lines: Iterable[str]) -> Iterator[BootUnit]:
+    """A line for each file, and one for each of its lines, which a bar begins."""
+    files: dict[str, tuple[str, bool]] = {}
+    texts: dict[str, list[str]] = {}
+    for line in lines:
+        _, name, word, *rest = line.split("\t")
+        if word in {"enabled", "disabled"} and len(rest) == 1:
+            files[name] = (rest[0], word == "enabled")
+        else:
+            texts.setdefault(name, []).append("\t".join((word, *rest)).removeprefix("|"))
+    for name, (path, enabled) in files.items():
+        yield BootUnit(
+            path, tuple(texts.get(name, ())), 0o755 if "init.d" in path else 0o644, enabled
+        )
 
 
 def _route(key: str, rest: str) -> Route:

@@ -3,6 +3,7 @@ state=${SVCFORM_STATE:-/var/lib/svcform}
 record=$state/host/record
 tab='	'
 code=0
+cmp_files() { [ "$(cat "$1" 2>/dev/null; echo .)" = "$(cat "$2" 2>/dev/null; echo .)" ]; }
 cat "$1/record" 2>/dev/null | awk -F "$tab" '$1 == "module" { print $2, ($3 == "-" ? "" : $3) }' |
 	while read -r module options; do
 		grep -qs "^$module " /proc/modules || [ -d "/sys/module/$module" ] ||
@@ -20,9 +21,18 @@ for family in 4 6; do
 		grep -qxF "$route" "$1/routes$family" || ip -$family route del $route || exit 1
 	done || code=1
 	while read -r route; do
-		ip -$family route show table main | grep -qF "$route" || ip -$family route add $route ||
-			exit 1
+		ip -$family route show table main | grep -qF "$route" && continue
+		# Before the network has the node's addresses there is no source for it; it comes later.
+		ip -$family route add $route || [ "$SVCFORM_BOOT" = boot ] || exit 1
 	done <"$1/routes$family" || code=1
+done
+for unit in $(our_units); do
+	grep -qsxF "$unit" "$1/units/paths" || drop_unit "$unit" || code=1
+done
+for unit in $(cat "$1/units/paths" 2>/dev/null); do
+	cmp_files "$1/units/${unit##*/}" "$unit" && is_enabled "$unit" && continue
+	cp -p "$1/units/${unit##*/}" "$unit.new" && bring_unit "$unit" || code=1
+	grep -qsxF "$unit" "$1/units/enabled" || disable_unit "$unit" || code=1
 done
 if [ -e "$1/record" ]; then
 	mkdir -p "$state/host" && cp "$1/record" "$record" || code=1

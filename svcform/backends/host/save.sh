@@ -2,6 +2,11 @@
 record=${SVCFORM_STATE:-/var/lib/svcform}/host/record
 rm -f "$1/record"
 [ ! -e "$record" ] || cp "$record" "$1/record" || exit 1
+rm -rf "$1/units" && mkdir "$1/units" || exit 1
+for unit in $(our_units); do
+	printf '%s\n' "$unit" >>"$1/units/paths" && cp -p "$unit" "$1/units" || exit 1
+	! is_enabled "$unit" || printf '%s\n' "$unit" >>"$1/units/enabled" || exit 1
+done
 cd /proc/sys || exit 1
 for path in net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/ipv6/conf/all/forwarding \
 	net/ipv6/conf/*/accept_ra net/bridge/bridge-nf-call-iptables \

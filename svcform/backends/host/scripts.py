@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+from svcform.program.unit import UNIT_FUNCTIONS
+
 
 def _read(name: str) -> str:
     return files("svcform.backends.host").joinpath(name).read_text(encoding="utf-8")
 
 
-LOOK = _read("look.sh")
-SETTLE = _read("settle.sh")
-SAVE = _read("save.sh")
-RESTORE = _read("restore.sh")
+_UNITS = UNIT_FUNCTIONS + _read("units.sh")
+
+LOOK = _UNITS + _read("look.sh")
+SETTLE = _UNITS + _read("settle.sh")
+SAVE = _UNITS + _read("save.sh")
+RESTORE = _UNITS + _read("restore.sh")
 
 #: What LOOK prints, of those (kind, key) that stand on standard input.
 FINGERPRINT = f"""look() {{

@@ -16,6 +16,7 @@ forget() {
 loaded() { grep -qs "^$1 " /proc/modules || [ -d "/sys/module/$1" ]; }
 family() { printf %s "${1%% *}" | tail -c 1; }
 
+text=
 while IFS=$tab read -r verb key value; do
 	case $verb in
 	load)
@@ -50,6 +51,13 @@ while IFS=$tab read -r verb key value; do
 	unroute)
 		ip -"$(family "$key")" route del "${key#* }" dev lo proto 83 || exit 1
 		;;
+	line) text="$text${value#|}
+" ;;
+	unit)
+		printf %s "$text" >"$key.new" && chmod "$value" "$key.new" && bring_unit "$key" || exit 1
+		text=
+		;;
+	nounit) drop_unit "$key" || exit 1 ;;
 	*) exit 64 ;;
 	esac
 done

@@ -7,6 +7,7 @@
 #   runner confirm ID    over a new connection: the node can still be reached
 #   runner check ID      confirms it itself where its own checks succeed, else rejects it
 #   runner reject ID WHY the read-back is not what was planned, or nobody wants it
+#   runner restore [WHEN]    the last confirmed state again, after a boot or a firewall's restart
 #   runner status | history | undo | unlock      for people
 #
 # A run's folder, $state/runs/ID, is its journal: meta, checkpoint/, journal, phase, outcome.
@@ -31,20 +32,31 @@ syslog() { ! has logger || logger -t svcform -- "$1" 2>/dev/null; }
 pause() { sleep 0.1 2>/dev/null || sleep 1; }
 # Busybox and old coreutils can't sync one file.
 persist() { sync "$@" 2>/dev/null || sync; }
+persist_tree() { persist "$1"/*/* "$1"/* "$1"; }
 
-put() { # FILE TEXT: whole or not at all
-	printf '%s\n' "$2" >"$1.new" && mv "$1.new" "$1"
+put() { # FILE TEXT: whole or not at all; with the room that a run has set aside where there is none
+	{ printf '%s\n' "$2" >"$1.new" || { rm -f "$dir/reserve" && printf '%s\n' "$2" >"$1.new"; }; } \
+		2>/dev/null && mv "$1.new" "$1"
 }
 enter() { # PHASE: on disk before what it announces
 	put "$dir/phase" "$1" && persist "$dir/phase" "$dir"
 }
-detached() {
+# Out of the session, which may be ended with all that is in it (logind's KillUserProcesses=yes).
+by_systemd() { # VERB DIR
+	[ -d /run/systemd/system ] && has systemd-run || return 1
+	set -- --quiet --unit="svcform-$1-$(meta run)" --setenv=SVCFORM_STATE="$state" \
+		/bin/sh "$dir/runner" "$@"
+	# systemd 235 and older don't know --collect.
+	systemd-run --collect "$@" || systemd-run "$@"
+}
+detached() { # VERB DIR
+	! by_systemd "$@" 2>>"$dir/log" || return 0
 	if has setsid; then
-		setsid sh "$dir/runner" "$@" </dev/null >>"$dir/log" 2>&1 &
+		setsid sh "$dir/runner" "$@" </dev/null >/dev/null 2>&1 &
 	else
 		(
 			trap '' HUP INT TERM
-			exec sh "$dir/runner" "$@" </dev/null >>"$dir/log" 2>&1
+			exec sh "$dir/runner" "$@" </dev/null >/dev/null 2>&1
 		) &
 	fi
 }

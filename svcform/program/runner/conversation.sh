@@ -20,15 +20,9 @@ begin() {
 	mv "$dir" "$state/runs/$id" || exit 1
 	dir=$state/runs/$id
 	detached work "$dir"
-	child=$!
-	until settled; do
-		[ -d "/proc/$child" ] || [ -e "$dir/guard" ] || settled || break
-		pause
-	done
-	tell
+	follow
 }
-# After a connection was lost: what `begin` would have said.  A worker that has just been started
-# has not said yet who it is.
+# Also after a connection was lost.  A worker that has just been started has not said yet who it is.
 follow() {
 	idle=0
 	until settled; do

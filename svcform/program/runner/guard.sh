@@ -1,6 +1,16 @@
 # ---- the guard
 
+register() { # WHAT: this process is the run's worker or guard, and holds its lock
+	put "$dir/$1" "$$ $(started $$)" || return 1
+	mine=$(meta run)
+	[ -n "$mine" ] && [ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$mine" ] || return 1
+	printf 'process\t%s\n' "$$ $(started $$)" >>"$state/lock"
+	# Released just now, the lock would come back as this one line.
+	grep -q "^run$tab" "$state/lock" || rm -f "$state/lock"
+}
 guard() {
+	trap '' HUP INT
+	register guard || return
 	decided=0
 	end=$(($(uptime) + $(meta run_timeout)))
 	while [ "$decided" = 0 ] && [ -d "$dir" ] && [ ! -e "$dir/outcome" ]; do
@@ -10,7 +20,11 @@ guard() {
 }
 watch_once() {
 	phase=$(cat "$dir/phase" 2>/dev/null)
-	if [ -e "$dir/failed" ]; then
+	if [ "$phase" = committing ]; then
+		commit
+	elif [ "$phase" = restoring ]; then
+		roll_back "$(cat "$dir/reason")"
+	elif [ -e "$dir/failed" ]; then
 		roll_back "$(cat "$dir/failed")"
 	elif [ -e "$dir/rejected" ]; then
 		roll_back "The new state was rejected. $(cat "$dir/rejected")"
@@ -28,6 +42,16 @@ watch_once() {
 		kill -9 -- "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null
 		roll_back "The steps took longer than $(meta run_timeout) s."
 	fi
+}
+# What a killed worker or guard of this boot was running goes on without it, and would undo the undoing.
+end_rest() { # WHAT
+	[ "$(sed -n "s/^boot$tab//p" "$dir/lock" 2>/dev/null)" = "$(boot)" ] || return 0
+	read -r pid _ 2>/dev/null <"$dir/$1" && ! running "$1" || return 0
+	tries=0
+	while kill -9 -- "-$pid" 2>/dev/null && [ $tries -lt 50 ]; do
+		tries=$((tries + 1))
+		pause
+	done
 }
 running() { # worker or guard
 	read -r pid start <"$dir/$1" && [ -n "$start" ] && [ "$(started "$pid")" = "$start" ]

@@ -15,9 +15,9 @@ holder() {
 # another one by mistake, and of many only one does.
 break_stale() {
 	name=$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)
-	[ -n "$name" ] || return 0
+	[ -e "$state/lock" ] || return 0
 	alive "$state/lock" && return 1
-	mkdir "$state/broken.$name" 2>/dev/null || return 1
+	mkdir "$state/broken.${name:-nobody}" 2>/dev/null || return 1
 	[ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$name" ] && rm -f "$state/lock"
 	return 0
 }

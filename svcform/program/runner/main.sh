@@ -1,9 +1,15 @@
 case $1 in
-begin | work | guard) dir=$2 && "$1" ;;
+begin) dir=$2 && begin ;;
+work | guard)
+	dir=$2
+	exec </dev/null >>"$dir/log" 2>&1
+	"$1"
+	;;
 follow) dir=$state/runs/$2 && follow ;;
 confirm) dir=$state/runs/$2 && decide confirmed ;;
 check) dir=$state/runs/$2 && check ;;
 reject) dir=$state/runs/$2 && reason=$3 && decide rejected ;;
+restore) restore "$2" ;;
 status | history | undo | unlock) "$1" ;;
-*) echo "usage: sh $0 status|history|undo|unlock" >&2 && exit 1 ;;
+*) echo "usage: sh $0 status|history|undo|restore|unlock" >&2 && exit 1 ;;
 esac

@@ -4,6 +4,9 @@ receipt() { # OUTCOME DETAIL
 	mkdir -p "$state/receipts" || return 1
 	last=$(ls "$state/receipts" | grep -v '[.]' | tail -n 1 | sed 's/^0*//')
 	file=$state/receipts/$(printf '%08d' $((${last:-0} + 1)))
+	# Said before, and then the power went.
+	said=$state/receipts/$(printf '%08d' "${last:-0}")
+	! grep -qsx "run$tab$(meta run)" "$said" || file=$said
 	printf '%s\t%s\n' run "$(meta run)" plan "$(meta plan)" project "$(meta project)" \
 		layout "$(meta layout)" before "$(meta before)" after "$(meta after)" \
 		who "$(meta who)" source "$(meta source)" when "$(now)" outcome "$1" detail "$2" \
@@ -19,23 +22,34 @@ conclude() { # OUTCOME DETAIL: the last act of every run
 	put "$dir/outcome" "$1"
 	persist "$dir/outcome"
 	release_lock
-	rm -rf "$dir"/step.* "$dir"/fingerprint.* "$dir/checkpoint" "$dir/after" "$dir"/reading* "$dir/answer"
+	rm -rf "$dir"/step.* "$dir"/fingerprint.* "$dir/checkpoint" "$dir/after" "$dir"/reading* "$dir/answer" \
+		"$dir"/new.* "$dir"/heir.*
 	syslog "end run=$(meta run) plan=$(meta plan) outcome=$1 $2"
 }
-put_back() { # CHECKPOINT LEFT RESTORED: its backends in reverse order; rows that go and come back
+# Host settings come first: rules that find no forwarding, or no route, would stop their traffic.
+put_back() { # CHECKPOINT LEFT RESTORED: its backends in their order; rows that go and come back
 	failed=0
-	for backend in $(sort -rn "$1/order" | cut -f 2); do
+	for backend in $(sort -n "$1/order" | cut -f 2); do
 		sh "$1/$backend.restore" "$1/$backend" >>"$dir/log" 2>&1 || failed=1
 	done
 	[ ! -e "$1/connections" ] || sh "$1/connections" "$2" "$3" >>"$dir/log" 2>&1 || failed=1
 	return $failed
 }
+put_back_at_last() { # a tool may be in somebody's way for a moment, or be killed
+	for try in 1 2 3 4 5; do
+		[ "$try" = 1 ] || sleep 1
+		! put_back "$dir/checkpoint" "$dir/services.come" "$dir/services.gone" || return 0
+	done
+	return 1
+}
 roll_back() { # REASON
 	rm -f "$dir/reserve"
+	end_rest worker
+	end_rest guard
+	put "$dir/reason" "$1"
 	enter restoring
-	if [ ! -s "$dir/journal" ] ||
-		put_back "$dir/checkpoint" "$dir/services.come" "$dir/services.gone"; then
-		[ ! -e "$dir/first" ] || rm -f "$state/project" "$state/layout"
+	if [ ! -s "$dir/journal" ] || put_back_at_last; then
+		[ ! -e "$dir/first" ] || rm -f "$state/project" "$state/layout" "$state/runner"
 		receipt rolled-back "$1"
 		conclude rolled-back "$1"
 	else
@@ -43,11 +57,12 @@ roll_back() { # REASON
 		conclude failed-changed "$1 The checkpoint could not be put back."
 	fi
 }
+# Done twice, where the power went in between, it comes to the same.
 merge_services() {
 	[ -e "$state/services.tsv" ] || : >"$state/services.tsv"
-	awk -F "$tab" 'FILENAME == ARGV[1] { gone[$1, $2, $3]; next } !(($1, $2, $3) in gone)' \
-		"$dir/services.gone" "$state/services.tsv" | cat - "$dir/services.come" | sort \
-		>"$dir/services.tsv"
+	awk -F "$tab" 'FILENAME != ARGV[3] { gone[$1, $2, $3]; next } !(($1, $2, $3) in gone)' \
+		"$dir/services.gone" "$dir/services.come" "$state/services.tsv" |
+		cat - "$dir/services.come" | sort >"$dir/services.tsv"
 }
 forget_everything() { # an emptied node keeps nothing
 	rm -rf "$state/confirmed" "$state/previous" "$state/receipts" "$state/host"
@@ -56,6 +71,15 @@ forget_everything() { # an emptied node keeps nothing
 		[ "${other%/}" = "$dir" ] || [ ! -e "$other/outcome" ] || rm -rf "$other"
 	done
 }
+# All that a commit stores, while there is still a way back should there be no room.
+prepare_commit() {
+	[ "$(meta absent)" != 1 ] || return 0
+	merge_services && put "$dir/new.project" "$(meta project)" && put "$dir/new.layout" "$(meta layout)" &&
+		cp "$dir/runner" "$dir/new.runner" &&
+		cat "$dir/reading.head" "$dir/reading" >"$dir/new.reading" || return 1
+	[ ! -d "$dir/after" ] || { cp "$dir/services.tsv" "$dir/meta" "$dir/after" && persist_tree "$dir/after"; }
+}
+# It can be begun again wherever it ended, and is: by the guard's heir, by the next run, at boot.
 commit() {
 	enter committing
 	if [ "$(meta absent)" = 1 ]; then
@@ -63,18 +87,18 @@ commit() {
 		conclude applied ""
 		return
 	fi
-	merge_services && mv "$dir/services.tsv" "$state/services.tsv"
-	put "$state/project" "$(meta project)"
-	put "$state/layout" "$(meta layout)"
-	cp "$dir/runner" "$state/runner.new" && mv "$state/runner.new" "$state/runner"
-	cat "$dir/reading.head" "$dir/reading" >"$state/reading.new" && mv "$state/reading.new" "$state/reading"
+	[ ! -e "$dir/services.tsv" ] || mv "$dir/services.tsv" "$state/services.tsv"
+	for name in project layout runner reading; do
+		[ ! -e "$dir/new.$name" ] || mv "$dir/new.$name" "$state/$name"
+	done
 	if [ -d "$dir/after" ]; then
-		cp "$state/services.tsv" "$dir/meta" "$dir/after"
-		rm -rf "$state/previous"
-		[ ! -d "$state/confirmed" ] || mv "$state/confirmed" "$state/previous"
+		if [ -d "$state/confirmed" ]; then
+			rm -rf "$state/previous"
+			mv "$state/confirmed" "$state/previous"
+		fi
 		mv "$dir/after" "$state/confirmed"
-		persist "$state/confirmed"
 	fi
+	persist "$state"/* "$state"
 	receipt applied ""
 	conclude applied ""
 }
@@ -92,16 +116,19 @@ recover() {
 				commit
 			elif [ -e "$dir/phase" ]; then
 				roll_back "The run ended in the middle."
+			elif [ -e "$dir/worker" ] && ! running worker; then
+				# It ended before it changed anything.
+				rm -rf "$dir"
+				exit 0
 			fi
 			[ ! -e "$dir/outcome" ]
 		) || : >"$dir/recovered"
 	done
 }
 adopt() { # a run whose processes are gone: be its guard
-	mine=$(meta run)
-	[ -n "$mine" ] && [ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$mine" ] || return 1
-	printf 'process\t%s\n' "$$ $(started $$)" >>"$state/lock"
-	# Released just now, the lock would come back as this one line.
-	grep -q "^run$tab" "$state/lock" || rm -f "$state/lock"
+	end_rest guard
+	last=$(cat "$dir/guard" 2>/dev/null)
+	# Of many heirs, one.
+	mkdir "$dir/heir.${last%% *}" 2>/dev/null || return 0
 	guard
 }

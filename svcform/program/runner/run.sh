@@ -11,7 +11,7 @@ stale() { # with a reading, for the controller to say what moved
 	refuse stale "$1"
 }
 fail() {
-	put "$dir/failed" "$1" 2>/dev/null || { rm -f "$dir/reserve" && put "$dir/failed" "$1"; }
+	put "$dir/failed" "$1"
 	stand_by
 }
 check_owner() {
@@ -51,13 +51,13 @@ check_fresh() {
 	fi
 }
 cmp_files() { [ -e "$2" ] && [ "$(sum <"$1")" = "$(sum <"$2")" ]; }
-checkpoint() { # INTO
+checkpoint() { # INTO RUN: the folder of the run that made the state, or nothing
 	mkdir -p "$1" && cp "$dir/order" "$dir/connections" "$1" || return 1
 	for backend in $(cut -f 2 "$dir/order"); do
 		mkdir -p "$1/$backend" && cp "$dir/checkpoint.$backend.restore" "$1/$backend.restore" &&
-			sh "$dir/checkpoint.$backend.save" "$1/$backend" >>"$dir/log" 2>&1 || return 1
+			sh "$dir/checkpoint.$backend.save" "$1/$backend" "$2" >>"$dir/log" 2>&1 || return 1
 	done
-	persist "$1"
+	persist_tree "$1"
 }
 read_back() { printf '%s\n%s\n' "$(meta nonce)" "$(meta form)" | sh "$dir/reading"; }
 run_one() { # FILE WHAT: the last words of a step that fails
@@ -67,7 +67,7 @@ run_one() { # FILE WHAT: the last words of a step that fails
 	[ "$code" = 0 ] || fail "$2 failed with exit code $code: $(tail -c 400 "$dir/said" | tr '\n' ' ')"
 }
 each_step() { cut -f 1 "$dir/steps"; }
-summary() { sed -n "s/^$1$tab//p" "$dir/steps"; }
+summary() { sed -n "s/^$1$tab[^$tab]*$tab//p" "$dir/steps"; }
 run_steps() {
 	for step in $(each_step); do
 		[ ! -e "$dir/step.$step.rehearsal" ] ||
@@ -75,7 +75,9 @@ run_steps() {
 	done
 	for step in $(each_step); do
 		running guard || fail "The guard was killed."
-		printf 'start %s %s\n' "$step" "$(summary "$step")" >>"$dir/journal"
+		# Without a line here nobody knows that there is something to put back.
+		printf 'start %s %s\n' "$step" "$(summary "$step")" >>"$dir/journal" ||
+			fail "There is no room in $state."
 		persist "$dir/journal"
 		run_one "step.$step.command" "\"$(summary "$step")\""
 		printf 'done %s\n' "$step" >>"$dir/journal"
@@ -99,21 +101,30 @@ work() {
 	[ ! -e "$dir/recovered" ] || stale "An earlier run had ended in the middle, and was put in order."
 	check_owner
 	check_fresh
-	checkpoint "$dir/checkpoint" || refuse error "The checkpoint can't be made: $(tail -n 1 "$dir/log")"
-	# Room for the words that end a run, should the disk fill up.
-	head -c 65536 /dev/zero >"$dir/reserve" && : >"$dir/journal" || refuse error "There is no room in $state."
+	checkpoint "$dir/checkpoint" "" || refuse error "The checkpoint can't be made: $(tail -n 1 "$dir/log")"
+	# Room for what ends a run, should the disk fill up: listings, and the words.
+	head -c $((65536 + 5 * $(cat "$dir"/checkpoint/*/* "$dir"/step.*.stdin "$state/services.tsv" 2>/dev/null | wc -c))) \
+		/dev/zero >"$dir/reserve" && : >"$dir/journal" || refuse error "There is no room in $state."
 	# Whose node it is stands there before anything that is found there later, whatever happens.
 	[ -e "$state/project" ] || {
 		: >"$dir/first" && put "$state/project" "$(meta project)" && put "$state/layout" "$(meta layout)"
 	}
+	# A boot in the middle of the first run needs it.
+	[ -e "$state/runner" ] || { cp "$dir/runner" "$state/runner.new" && mv "$state/runner.new" "$state/runner"; }
+	persist "$state"/* "$state"
 	enter running || refuse error "There is no room in $state."
 	detached guard "$dir"
-	put "$dir/guard" "$! $(started $!)"
-	printf 'process\t%s\n' "$(cat "$dir/guard")" >>"$state/lock"
+	tries=0
+	until running guard 2>/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -lt 100 ] || fail "The guard does not start."
+		pause
+	done
 	syslog "start run=$(meta run) plan=$(meta plan) who=$(meta who) source=$(meta source)"
 	run_steps
 	read_back >"$dir/answer" 2>>"$dir/log" || fail "The read-back failed."
-	checkpoint "$dir/after" && fingerprints >"$dir/after/prints" || fail "The new state can't be stored."
+	checkpoint "$dir/after" "$dir" && fingerprints >"$dir/after/prints" && prepare_commit ||
+		fail "The new state can't be stored."
 	uptime >"$dir/awaiting"
 	enter awaiting || fail "There is no room in $state."
 	stand_by

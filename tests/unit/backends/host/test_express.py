@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from svcform.backends.host import HOST
-from svcform.model.facts import Facts, InterfaceAddress
+from svcform.backends.host.objects import BootUnit
+from svcform.model.facts import Facts, Init, InterfaceAddress
 from svcform.model.net import Family
 from svcform.model.node import Connection, Node
 from svcform.model.settings import ProxyMode, Settings
@@ -27,6 +28,8 @@ FACTS = Facts(
         "IPv6 default via fe80::1 dev eth0 proto static",
     ),
     default_source={Family.IPV4: "192.0.2.11", Family.IPV6: "fd00::11"},
+    init=Init.SYSTEMD,
+    init_writable=True,
 )
 FOUR = port()
 SIX = port("six", "fd00:96::1", ("fd00:244::5",))
@@ -34,7 +37,41 @@ SIX = port("six", "fd00:96::1", ("fd00:244::5",))
 
 def lines(wish: Intent, facts: Facts = FACTS) -> list[str]:
     found = HOST.express(wish, facts)
-    return sorted(line for entry in found.wanted.values() for line in entry.lines())
+    settings = [entry for entry in found.wanted.values() if not isinstance(entry, BootUnit)]
+    return sorted(line for entry in settings for line in entry.lines())
+
+
+def boot(wish: Intent, facts: Facts = FACTS) -> tuple[list[str], list[str]]:
+    """The services, and the codes of what is said."""
+    found = HOST.express(wish, facts)
+    units = [entry.path for entry in found.wanted.values() if isinstance(entry, BootUnit)]
+    return units, [finding.code for finding in found.diagnostics]
+
+
+@pytest.mark.parametrize(
+    ("init", "paths"),
+    [
+        (Init.SYSTEMD, ["svcform.service", "svcform-late.service"]),
+        (Init.SYSV, ["svcform", "svcform-late"]),
+        (Init.OPENRC, ["svcform", "svcform-late"]),
+    ],
+)
+def test_services_come_back_at_boot(init: Init, paths: list[str]) -> None:
+    units, codes = boot(intent(NODE, FOUR), replace(FACTS, init=init))
+    assert ([unit.rpartition("/")[2] for unit in units], codes) == (paths, [])
+    assert boot(intent(NODE))[0] == []
+    assert boot(replace(intent(NODE, FOUR), wanted=False))[0] == []
+
+
+def test_a_node_that_only_serves_names_has_something_to_bring_back() -> None:
+    settings = replace(SETTINGS, proxy_mode=ProxyMode.NONE, dns=True)
+    assert len(boot(replace(intent(NODE), settings=settings))[0]) == 2
+
+
+@pytest.mark.parametrize("change", [{"init": Init.NONE}, {"init_writable": False}])
+def test_where_nothing_can_be_started_at_boot_the_plan_says_so(change: dict[str, object]) -> None:
+    assert boot(intent(NODE, FOUR), replace(FACTS, **change)) == ([], ["SVC459"])
+    assert boot(intent(NODE), replace(FACTS, **change)) == ([], [])
 
 
 @pytest.mark.parametrize(

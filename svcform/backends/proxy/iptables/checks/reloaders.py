@@ -23,20 +23,36 @@ _REMEDIES = {
 }
 
 
+#: Their own commands, of which systemd knows nothing.
+_COMMANDS = {
+    "netfilter-persistent": "netfilter-persistent reload",
+    "ufw": "ufw reload",
+    "firewalld": "firewall-cmd --reload",
+}
+
+
 def reloaders(facts: Facts, node: str) -> Iterator[Diagnostic]:
-    """A warning for each."""
+    """A warning for each after whose start ours don't come back by themselves.
+
+    Where services of ours can be written, they follow what systemd restarts and reloads.
+    """
     for unit in sorted(facts.disruptive & _REMEDIES.keys()):
         if unit == "nftables" and variant_of(facts) is Variant.LEGACY:
             continue  # nft doesn't know of the legacy variant's rules
+        if facts.init_writable and unit not in _COMMANDS:
+            continue
+        what = f"`{_COMMANDS[unit]}`" if facts.init_writable else "a restart of it"
         yield Diagnostic(
             "SVC406",
             Severity.WARNING,
-            "A service of the node flushes our rules when it restarts",
-            f"{unit}.service is active on {node}, and a restart of it flushes all rules, those of "
+            "A service of the node flushes our rules",
+            f"{unit}.service is active on {node}, and {what} flushes all rules, those of "
             "svcform with them: Services stop until `svcform apply` puts them back. "
             f"{_REMEDIES[unit]}",
         )
-    if "docker" in facts.disruptive and "ACCEPT" in facts.forward_policy.values():
+    closes = "docker" in facts.disruptive and "ACCEPT" in facts.forward_policy.values()
+    # Ours switch forwarding on before Docker looks.
+    if closes and not facts.init_writable:
         yield Diagnostic(
             "SVC407",
             Severity.WARNING,

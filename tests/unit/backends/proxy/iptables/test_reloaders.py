@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from svcform.backends.proxy.iptables import IPTABLES
+from svcform.model.facts import Init
 from svcform.model.net import Family
 from tests.unit.backends.proxy.iptables.test_caveats import FACTS, WANTED
 
@@ -35,8 +36,18 @@ def test_flushing_nft_spares_the_rules_of_iptables_legacy():
     assert len(warnings(LEGACY, disruptive=frozenset({"iptables"}))) == 1
 
 
+@pytest.mark.parametrize("unit", FLUSHING)
+def test_where_ours_follow_systemd_only_their_own_commands_are_left(unit: str):
+    found = warnings(FACTS, disruptive=frozenset({unit}), init=Init.SYSTEMD, init_writable=True)
+    said = {"netfilter-persistent": "`netfilter-persistent reload`", "ufw": "`ufw reload`",
+            "firewalld": "`firewall-cmd --reload`"}  # fmt: skip
+    assert [said[unit] in warning.detail for warning in found] == [True] * (unit in said)
+
+
 def test_docker_closes_only_a_forward_that_is_open():
     docker = {"disruptive": frozenset({"docker"})}
     (found,) = warnings(FACTS, forward_policy={Family.IPV4: "ACCEPT"}, **docker)
     assert found.code == "SVC407"
     assert warnings(FACTS, forward_policy={Family.IPV4: "DROP"}, **docker) == ()
+    open_ = {"forward_policy": {Family.IPV4: "ACCEPT"}, **docker}
+    assert warnings(FACTS, init=Init.SYSTEMD, init_writable=True, **open_) == ()

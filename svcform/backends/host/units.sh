@@ -1,0 +1,32 @@
+# svcform's own two services, whichever init system they are for.
+our_units() { # the paths of those that are there
+	[ "${SVCFORM_STATE:-/var/lib/svcform}" = /var/lib/svcform ] || return 0
+	for unit in /etc/systemd/system/svcform.service /etc/systemd/system/svcform-late.service \
+		/etc/init.d/svcform /etc/init.d/svcform-late; do
+		is_ours "$unit" && printf '%s\n' "$unit"
+	done
+	return 0
+}
+is_ours() { head -n 2 "$1" 2>/dev/null | grep -q '^# svcform wrote this file'; }
+# FILE, with its text in FILE.new.  A service that isn't active is not restarted with the firewalls.
+# Its start has nothing to do now, as this run does it all; it may have to wait for the network.
+bring_unit() {
+	[ ! -e "$1" ] || is_ours "$1" || {
+		echo "$1 is there, and is not svcform's" >&2
+		return 1
+	}
+	mv "$1.new" "$1" && enable_unit "$1" || return 1
+	[ -d /run/systemd/system ] || return 0
+	name=${1##*/}
+	mkdir -p /run/svcform && sed -n 's/^run	//p' "${SVCFORM_STATE:-/var/lib/svcform}/lock" \
+		>"/run/svcform/starting.$(starts_as "$1")"
+	inside "$name" || systemctl -q --no-block start "$name"
+}
+starts_as() { sed -n 's/^ExecStart=.* //p' "$1"; }
+inside() { grep -qs "/$1" /proc/self/cgroup; }
+drop_unit() { # FILE
+	is_ours "$1" || return 0
+	disable_unit "$1" || return 1
+	[ ! -d /run/systemd/system ] || inside "${1##*/}" || systemctl -q stop "${1##*/}"
+	rm -f "$1" && forget_units
+}
