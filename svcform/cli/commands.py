@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from svcform.cli.apply import add as add_apply
 from svcform.cli.destroy import add as add_destroy
+from svcform.cli.dns import add as add_dns
 from svcform.cli.forget import add as add_forget
 from svcform.cli.get import add as add_get
 from svcform.cli.history import add as add_history
@@ -38,6 +39,7 @@ COMMANDS: tuple[Callable[[Subparsers], None], ...] = (
     add_destroy,
     add_observe,
     add_render,
+    add_dns,
     add_inventory,
     add_trust,
     add_unlock,
