@@ -6,7 +6,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from svcform.cli import parser as flags
-from svcform.cli.applying import carry_out, is_approved, refuse_without_terminal
+from svcform.cli.applying import carry_out, is_approved, refuse_without_terminal, refused
 from svcform.cli.console import Console, console
 from svcform.cli.files import read
 from svcform.cli.opening import opener
@@ -18,7 +18,6 @@ from svcform.errors import UsageError
 from svcform.inputs import lockfile
 from svcform.plan import planfile
 
-_REFUSED = 7
 _QUESTION = "Apply this plan?"
 
 
@@ -71,7 +70,7 @@ def _apply_file(arguments: Namespace, out: Console) -> int:
         plays=tuple(entry.play for entry in inputs.plays),
         play_nodes=by_name(inputs.play_nodes),
     )
-    return _refused(proposal, out) or carry_out(arguments, out, proposal)
+    return refused(proposal, out) or carry_out(arguments, out, proposal)
 
 
 def _apply_fresh(arguments: Namespace, out: Console) -> int:
@@ -81,7 +80,7 @@ def _apply_fresh(arguments: Namespace, out: Console) -> int:
     if arguments.expect and arguments.expect != proposal.digest:
         out.say("Nothing was touched: the plan's digest is not the one that was expected.")
         return 3
-    code = _refused(proposal, out)
+    code = refused(proposal, out)
     if code:
         return code
     if proposal.plan.is_empty:
@@ -100,14 +99,3 @@ def _apply_fresh(arguments: Namespace, out: Console) -> int:
 def _nothing_to_do(arguments: Namespace, out: Console, proposal: Proposal) -> int:
     release(arguments, out, proposal, {})
     return 0
-
-
-def _refused(proposal: Proposal, out: Console) -> int:
-    if not proposal.plan.refusals:
-        return 0
-    if out.json:
-        show_plan(proposal, out, rules=False, exit_code=_REFUSED)
-    else:
-        out.findings(proposal.plan.refusals)
-    out.say("Nothing was touched.")
-    return _REFUSED

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from svcform.cli.confirming import who_answers
 from svcform.cli.console import Console
-from svcform.cli.proposing import Proposal
+from svcform.cli.proposing import Proposal, show_plan
 from svcform.cli.releasing import release
 from svcform.engine.apply import ApplyOptions, Reach, apply_under_lock
 from svcform.engine.exit_code import of_apply, of_plan
@@ -24,6 +24,8 @@ from svcform.views.progress import NodeProgress
 from svcform.views.services import services_json, services_text
 from svcform.views.text import clean
 
+_REFUSED = 7
+
 
 def refuse_without_terminal(arguments: Namespace, out: Console) -> None:
     """Raise UsageError where nobody can answer and nobody has approved."""
@@ -33,6 +35,18 @@ def refuse_without_terminal(arguments: Namespace, out: Console) -> None:
             f"Nothing was touched: {why}. Use --auto-approve, or save a plan with "
             "`svcform plan --out FILE` and apply that file."
         )
+
+
+def refused(proposal: Proposal, out: Console) -> int:
+    """Say which guards refuse the plan; the exit code, 0 where none does."""
+    if not proposal.plan.refusals:
+        return 0
+    if out.json:
+        show_plan(proposal, out, rules=False, exit_code=_REFUSED)
+    else:
+        out.findings(proposal.plan.refusals)
+    out.say("Nothing was touched.")
+    return _REFUSED
 
 
 def is_approved(arguments: Namespace, out: Console, question: str) -> bool:

@@ -66,6 +66,11 @@ def silence(*streams: TextIO) -> None:
             continue
 
 
+def is_ci(environment: Mapping[str, str]) -> bool:
+    """Whether a pipeline runs this: CI is set, and not to a word that says no."""
+    return environment.get("CI", "").strip().lower() not in {"", "0", "false", "no", "off"}
+
+
 def coloured(stream: TextIO, environment: Mapping[str, str], *, no_color: bool) -> bool:
     """Whether to colour: ``--no-color`` and NO_COLOR forbid, FORCE_COLOR asks, else a terminal."""
     if no_color or environment.get("NO_COLOR"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from svcform.cli.console import is_ci
 from svcform.transport.open import Opener
 from svcform.transport.options import SshOptions
 
@@ -13,7 +14,7 @@ KNOWN_HOSTS = "known_hosts"
 
 def ssh_options(inventory_dir: Path) -> SshOptions:
     """Host keys are pinned beside the inventory; where CI is set nothing is ever trusted."""
-    return SshOptions(pinned_known_hosts=inventory_dir / KNOWN_HOSTS, ci=bool(os.environ.get("CI")))
+    return SshOptions(pinned_known_hosts=inventory_dir / KNOWN_HOSTS, ci=is_ci(os.environ))
 
 
 def opener(inventory_dir: Path) -> Opener:

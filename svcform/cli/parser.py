@@ -106,6 +106,11 @@ def add_reading(parser: argparse.ArgumentParser) -> None:
         "--locked", action=argparse.BooleanOptionalAction, default=None,
         help="fail where the lock file would change (the default where CI is set)",
     )  # fmt: skip
+    add_renumber(group)
+
+
+def add_renumber(group: argparse._ActionsContainer) -> None:
+    """The guard of live addresses."""
     group.add_argument(
         "--allow-renumber", action="store_true", help="let a live Service get another address"
     )
@@ -143,12 +148,7 @@ def add_proposal(parser: argparse.ArgumentParser) -> None:
         "--exclude", action="append", default=[], metavar="SERVICE",
         help="all Services but these; may be repeated",
     )  # fmt: skip
-    group.add_argument(
-        "--allow-deletions", action="store_true", help="let many Services or endpoints go"
-    )
-    group.add_argument(
-        "--allow-lockout", action="store_true", help="let a connection be cut that must stay"
-    )
+    add_guards(group)
     group.add_argument(
         "--allow-unreachable", action="store_true", help="go on with most of a play unreadable"
     )
@@ -158,6 +158,16 @@ def add_proposal(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--rules", action="store_true", help="show the rules behind the changes")
     group.add_argument(
         "--detailed-exitcode", action="store_true", help="leave with 2 where changes are pending"
+    )
+
+
+def add_guards(group: argparse._ActionsContainer) -> None:
+    """The guards of what goes and what is cut."""
+    group.add_argument(
+        "--allow-deletions", action="store_true", help="let many Services or endpoints go"
+    )
+    group.add_argument(
+        "--allow-lockout", action="store_true", help="let a connection be cut that must stay"
     )
 
 

@@ -6,7 +6,7 @@ import os
 from argparse import Namespace
 from collections.abc import Callable, Mapping
 
-from svcform.cli.console import Console
+from svcform.cli.console import Console, is_ci
 from svcform.cli.files import shown
 from svcform.cli.secrets import connection_defaults
 from svcform.diagnostics import Diagnostic, errors
@@ -22,7 +22,7 @@ def is_locked(arguments: Namespace, environment: Mapping[str, str] = os.environ)
     """Whether the lock file must be complete: ``--locked``, or CI is set and no ``--no-locked``."""
     if arguments.locked is not None:
         return bool(arguments.locked)
-    return bool(environment.get("CI"))
+    return is_ci(environment)
 
 
 def load_project(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from argparse import Namespace
 
 from svcform.cli import parser as flags
-from svcform.cli.applying import carry_out, is_approved, refuse_without_terminal
+from svcform.cli.applying import carry_out, is_approved, refuse_without_terminal, refused
 from svcform.cli.console import Console, console
 from svcform.cli.lock import read_lock
 from svcform.cli.opening import opener
 from svcform.cli.proposing import Proposal, show_plan
 from svcform.cli.reading import by_name, read_nodes
+from svcform.engine.propose import ProposeOptions
 from svcform.engine.rollback import Rollback, propose_rollback
 from svcform.errors import NodeError, OwnershipRefused, UsageError
 from svcform.plan.planfile import digest
@@ -26,6 +27,8 @@ def add(subparsers: flags.Subparsers) -> None:
     parser = subparsers.add_parser("rollback", help="put a node's state of before back")
     parser.add_argument("node", help="the node's name in the inventory")
     flags.add_apply(parser)
+    flags.add_guards(parser)
+    flags.add_renumber(parser)
     flags.add_project(parser)
     flags.add_connection(parser)
     flags.add_output(parser)
@@ -44,7 +47,7 @@ def run(arguments: Namespace) -> int:
     lock_path, lock = read_lock(arguments, out)
     open_node = opener(inputs.inventory_dir)
     try:
-        found = propose_rollback(node, open_node, lock.project_id)
+        found = propose_rollback(node, open_node, lock.project_id, _allowed(arguments))
     except NodeError as error:
         out.say(clean(f"{node.name}: {error} {error.remedy}".rstrip()))
         return _REFUSED if isinstance(error, OwnershipRefused) else _UNREADABLE
@@ -60,9 +63,19 @@ def run(arguments: Namespace) -> int:
     if not out.json:
         show_plan(proposal, out, rules=False)
         _explain(out, node.name, found)
+    if code := refused(proposal, out):
+        return code
     if not found.plan.is_empty and not is_approved(arguments, out, _QUESTION):
         return 1
     return carry_out(arguments, out, proposal)
+
+
+def _allowed(arguments: Namespace) -> ProposeOptions:
+    return ProposeOptions(
+        allow_deletions=arguments.allow_deletions,
+        allow_lockout=arguments.allow_lockout,
+        allow_renumber=arguments.allow_renumber,
+    )
 
 
 def _explain(out: Console, name: str, found: Rollback) -> None:

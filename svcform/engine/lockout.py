@@ -9,6 +9,8 @@ from svcform.backends.contract import Backend, Cut
 from svcform.model.facts import Facts
 from svcform.model.flow import Flow
 from svcform.model.net import Protocol
+from svcform.model.settings import Settings
+from svcform.plan.services import ServiceRow
 from svcform.plan.snapshot import Snapshot
 from svcform.policy.intent import Intent, PortGroup
 from svcform.policy.kept_flows import kept_flows
@@ -22,6 +24,31 @@ def find_cuts(
     if not sides:
         return ()
     return tuple(_sentences(intent, facts, sides))
+
+
+def find_recorded_cuts(
+    settings: Settings, facts: Facts, rows: Iterable[ServiceRow]
+) -> tuple[str, ...]:
+    """The same of a state that only its table of Services is known of: whose frontend it would be.
+
+    Which sources a frontend lets in is not in the table: it counts as open to all.
+    """
+    frontends = {(row.protocol, *_place(text)): row.name for row in rows for text in row.frontends}
+    found: dict[tuple[Protocol, str, int], str] = {}
+    for flow in kept_flows(settings, facts):
+        for address in (flow.address, ""):
+            if whose := frontends.get((flow.protocol.value, address, flow.port)):
+                found.setdefault(
+                    (flow.protocol, flow.address, flow.port),
+                    f"{flow.name} ({flow}) would be taken, for it is a frontend of {whose}.",
+                )
+    return tuple(found.values())
+
+
+def _place(text: str) -> tuple[str, int]:
+    """Address and port of ``ClusterIP 10.96.0.10:80``; a node port has an empty address."""
+    address, _, port = text.partition(" ")[2].rpartition(":")
+    return address.strip("[]"), int(port) if port.isdecimal() else 0
 
 
 def _sentences(

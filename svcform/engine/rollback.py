@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from svcform.backends.registry import BACKENDS
+from svcform.diagnostics import Diagnostic
 from svcform.engine.drift import left
+from svcform.engine.lockout import find_recorded_cuts
 from svcform.engine.observe import Observation, Opener, observe
 from svcform.engine.ownership import check_ownership
+from svcform.engine.propose import ProposeOptions
 from svcform.engine.verify import STATE, read_live, state_object
 from svcform.errors import NodeError, ReadingFailed
 from svcform.model.node import Node
 from svcform.plan.diff import Change
 from svcform.plan.digests import SnapshotDigests
+from svcform.plan.guard import guard_deletions, guard_lockout, guard_renumbering
 from svcform.plan.plan import NodeBinding, NodePlan, Plan
 from svcform.plan.receipt import Receipt
 from svcform.plan.services_tsv import read_rows
@@ -22,6 +26,7 @@ from svcform.program.program import Fingerprint, Phase, Program, Step
 from svcform.program.reading import shell_source
 
 _NOTHING = 90
+_GUARDED = ProposeOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +46,10 @@ class _Previous:
     answer: bytes
 
 
-def propose_rollback(node: Node, opener: Opener, project_id: str) -> Rollback:
-    """Read the node and plan its way back.
+def propose_rollback(
+    node: Node, opener: Opener, project_id: str, allowed: ProposeOptions = _GUARDED
+) -> Rollback:
+    """Read the node and plan its way back; guards that speak up are in the plan's refusals.
 
     Raises NodeError where it can't be read or is not this project's, and where it keeps no state
     of before.
@@ -76,8 +83,18 @@ def propose_rollback(node: Node, opener: Opener, project_id: str) -> Rollback:
         project=seen.recorded.project_id,
         before=before,
         after=after,
+        cuts=find_recorded_cuts(node.settings, seen.facts, rows),
     )
-    return Rollback(plan=Plan(project_id=project_id, nodes=(node_plan,)), to=to)
+    plan = Plan(project_id=project_id, nodes=(node_plan,), refusals=_refusals([node_plan], allowed))
+    return Rollback(plan=plan, to=to)
+
+
+def _refusals(nodes: list[NodePlan], allowed: ProposeOptions) -> tuple[Diagnostic, ...]:
+    return (
+        *(() if allowed.allow_deletions else guard_deletions(nodes)),
+        *(() if allowed.allow_lockout else guard_lockout(nodes)),
+        *(() if allowed.allow_renumber else guard_renumbering(nodes)),
+    )
 
 
 def _read_previous(node: Node, opener: Opener) -> _Previous:

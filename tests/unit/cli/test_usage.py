@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from svcform.cli.console import is_ci
 from svcform.cli.main import build, main
 
 
@@ -124,3 +125,13 @@ def test_a_folder_that_is_gone_is_said_in_a_sentence(tmp_path):
 
     assert done.returncode == 1
     assert done.stderr == "svcform: the current folder is gone; change to one that is there.\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [("true", True), ("1", True), ("woodpecker", True)]
+    + [(word, False) for word in ("", "0", "false", "False", " no ")],
+)
+def test_a_pipeline_is_where_ci_is_set_and_not_to_a_no(value, is_one):
+    assert is_ci({"CI": value}) is is_one
+    assert is_ci({}) is False

@@ -247,6 +247,33 @@ def test_a_lock_whose_owner_is_gone_is_broken(lab_node: LabNode, boot: str) -> N
     assert carry_out(lab_node.node(), made).result is Result.APPLIED
 
 
+def test_a_lock_that_names_no_run_is_broken(lab_node: LabNode) -> None:
+    """A node was emptied, and a process of that run wrote itself into the lock too late."""
+    start = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
+    lab_node.state.mkdir(parents=True)
+    (lab_node.state / "lock").write_text(f"process\t{os.getpid()} {start}\n")
+    made = plan(lab_node.node(), port())
+    assert made.nodes[0].locked_by == ""
+    assert carry_out(lab_node.node(), made).result is Result.APPLIED
+    lab_node.wait_until_idle()
+    assert not (lab_node.state / "lock").exists()
+
+
+def test_a_run_that_is_emptied_leaves_no_lock_behind(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    for _ in range(3):
+        assert carry_out(node, plan(node, port())).result is Result.APPLIED
+        made = propose(
+            workspace(node),
+            {node.name: intent(node, port())},
+            observe([node], opener),
+            ProposeOptions(destroy=True),
+        )
+        assert carry_out(node, made).result is Result.APPLIED
+        lab_node.wait_until_idle()
+        assert not lab_node.state.exists()
+
+
 def test_applies_at_once_never_interleave(lab_node: LabNode) -> None:
     node = lab_node.node()
     plans = [plan(node, port(f"web{n}", f"10.96.0.{n}")) for n in range(1, 5)]

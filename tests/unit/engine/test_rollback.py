@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from svcform.engine.apply import ApplyOptions, apply
 from svcform.engine.observe import Observation, observe
 from svcform.engine.outcome import Outcome, Result
-from svcform.engine.propose import propose
+from svcform.engine.propose import ProposeOptions, propose
 from svcform.engine.rollback import propose_rollback
-from svcform.errors import NodeError, OwnershipRefused
+from svcform.errors import NodeError, OwnershipRefused, UsageError
+from svcform.model.net import Protocol
+from svcform.model.settings import ManagementFlow
 from svcform.plan import planfile
 from svcform.plan.plan import Plan
 from svcform.policy.intent import PortIntent
@@ -23,7 +27,8 @@ CART, WEB = port(), port("web", "10.96.0.11")
 
 def plan(lab_node: LabNode, *ports: PortIntent) -> Plan:
     node = lab_node.node()
-    return propose(workspace(node), {"n1": intent(node, *ports)}, observe([node], opener))
+    wishes = ProposeOptions(allow_renumber=True)
+    return propose(workspace(node), {"n1": intent(node, *ports)}, observe([node], opener), wishes)
 
 
 def carry_out(lab_node: LabNode, made: Plan) -> Outcome:
@@ -87,6 +92,28 @@ def test_a_state_that_can_not_be_reached_is_undone(lab_node: LabNode) -> None:
     assert outcome.result is Result.ROLLED_BACK
     assert [str(address) for address in outcome.moved] == ["svcform state"]
     assert rules(lab_node) == new
+    assert names(lab_node) == ["shop/cart", "shop/web"]
+
+
+def test_the_way_back_is_guarded_as_any_plan(lab_node: LabNode) -> None:
+    """The state of before has a Service where somebody listens by now, and other addresses."""
+    own = lab_node.node().connection.host
+    greedy, moved = port("web", own), port("cart", "10.96.0.99")
+    for ports in ((CART, greedy), (moved,)):
+        assert carry_out(lab_node, plan(lab_node, *ports)).result is Result.APPLIED
+    kept = ManagementFlow(Protocol.TCP, "198.51.100.0/24", own, 80)
+    node = lab_node.node()
+    node = replace(node, settings=replace(node.settings, management_flows=(kept,)))
+
+    found = propose_rollback(node, opener, PROJECT).plan
+
+    assert [finding.code for finding in found.refusals] == ["SVC504", "SVC502"]
+    assert "frontend of shop/web" in found.refusals[0].detail
+    with pytest.raises(UsageError):
+        carry_out(lab_node, found)
+    wishes = ProposeOptions(allow_lockout=True, allow_renumber=True)
+    allowed = propose_rollback(node, opener, PROJECT, wishes).plan
+    assert carry_out(lab_node, allowed).result is Result.APPLIED
     assert names(lab_node) == ["shop/cart", "shop/web"]
 
 

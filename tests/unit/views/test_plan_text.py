@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from svcform.diagnostics import Diagnostic, Severity
+from svcform.program.layout import LAYOUT
 from svcform.views.plan_text import plan_text
 from svcform.views.text import Palette
 from tests.unit.views.plans import change, node, plan, problem, row
@@ -140,6 +141,21 @@ def test_the_same_finding_on_many_nodes_is_shown_once():
 
     assert "edge-0, edge-1, edge-2: notice SVC458 it stays\n    It stays on at the node:" in shown
     assert shown.count("SVC458") == 1
+
+
+def test_an_older_layout_is_a_line_of_its_own():
+    lines = text(node("n", project="0123", layout=LAYOUT - 1, claims=True)).splitlines()
+
+    assert f"  ~ layout  {LAYOUT - 1} -> {LAYOUT}, no change in meaning" in lines
+
+
+def test_forwarding_is_not_said_to_be_switched_off():
+    host = change("sysctl net.ipv4.ip_forward", ("net.ipv4.ip_forward = 1",), None, backend="host")
+
+    said = text(node("n", changes=(host,), absent=True))
+
+    assert "net.ipv4.ip_forward is svcform's no more, and stays on" in said
+    assert "= 1" not in said
 
 
 def test_hostile_names_reach_the_terminal_harmless():
