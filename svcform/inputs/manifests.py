@@ -97,8 +97,12 @@ def _files(play: ManifestPaths, diagnostics: list[Diagnostic]) -> list[Path]:
 
 def _expand(path: Path, failed: Callable[[OSError], object]) -> Iterator[Path]:
     if path.is_dir():
-        for folder, folders, names in os.walk(path, onerror=failed):
+        seen: set[tuple[int, int]] = set()
+        for folder, folders, names in os.walk(path, onerror=failed, followlinks=True):
             folders[:] = sorted(name for name in folders if not name.startswith("."))
+            if not _is_new(Path(folder), seen):
+                folders.clear()
+                continue
             yield from (
                 Path(folder, name)
                 for name in names
@@ -111,6 +115,17 @@ def _expand(path: Path, failed: Callable[[OSError], object]) -> Iterator[Path]:
     elif any(sign in str(path) for sign in "*?["):
         for match in Path(path.anchor).glob(str(path.relative_to(path.anchor))):
             yield from _expand(match, failed)
+
+
+def _is_new(folder: Path, seen: set[tuple[int, int]]) -> bool:
+    """Whether this is the first way to a folder: links may lead to one twice, or in circles."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return True  # reading it says why
+    known = (found.st_dev, found.st_ino) in seen
+    seen.add((found.st_dev, found.st_ino))
+    return not known
 
 
 def _would_block(path: Path) -> bool:

@@ -102,7 +102,8 @@ def _read_slowly(chunk: Chunk, found: _Findings) -> None:
     try:
         readings = read_nodes(_untabbed(source, chunk.text))
     except yaml.YAMLError as error:
-        found.diagnostics.append(_syntax_error(marked(error, chunk.text), source, chunk))
+        second = _second_document(source) if source.json else None
+        found.diagnostics.append(second or _syntax_error(marked(error, chunk.text), source, chunk))
         found.add(None)
         return
     for reading in readings:
@@ -110,6 +111,29 @@ def _read_slowly(chunk: Chunk, found: _Findings) -> None:
         found.add(reading.value, tuple(reading.ambiguous))
     if not readings:
         found.add(None)
+
+
+def _second_document(source: Source) -> Diagnostic | None:
+    """What is wrong with a file of JSON documents one after the other, if it is one."""
+    text = source.text
+    try:
+        _, end = json.JSONDecoder().raw_decode(text, len(text) - len(text.lstrip()))
+    except (ValueError, RecursionError):
+        return None
+    rest = text[end:].lstrip()
+    if not rest.startswith(("{", "[")):
+        return None
+    before = text[: len(text) - len(rest)]
+    line = before.count("\n")
+    return Diagnostic(
+        "SVC151",
+        Severity.ERROR,
+        "The document is not valid YAML",
+        "A file that ends in .json holds one document, and here a second one begins. Put them "
+        "into one List (`kubectl get -o json` writes one), or into a .yaml file with `---` lines "
+        "between them.",
+        source.location(line, len(before) - before.rfind("\n") - 1),
+    )
 
 
 def _untabbed(source: Source, text: str) -> str:

@@ -36,6 +36,32 @@ def test_a_lock_file_that_is_not_utf8_is_told(tmp_path):
     assert "it is UTF-16" in read_lock(path)[1][0].detail
 
 
+def test_links_to_folders_are_followed_once_and_not_in_circles(tmp_path):
+    """As a monorepo has them: a Service that is in the folder of its team."""
+    services = project(tmp_path) / "services"
+    team = tmp_path / "teams/shop"
+    team.mkdir(parents=True)
+    (team / "web.yaml").write_text(TUTORIAL)
+    (team / "circle").symlink_to(services)
+    (services / "shop").symlink_to(team)
+    (services / "shop-again").symlink_to(team)
+
+    workspace = loaded(tmp_path).workspace
+
+    assert workspace is not None
+    assert len(workspace.services) == 1
+
+
+def test_json_documents_one_after_the_other_are_told_what_to_do(tmp_path):
+    one = '{"apiVersion": "v1", "kind": "Service",\n "metadata": {"name": "a"}}'
+    (project(tmp_path) / "services/x.json").write_text(f"{one}\n\n  {one}\n")
+
+    (finding,) = loaded(tmp_path).diagnostics
+
+    assert (finding.code, str(finding.where).rpartition("/")[2]) == ("SVC151", "x.json:4:3")
+    assert "a second one begins" in finding.detail
+
+
 def test_pipes_and_sockets_in_a_folder_are_passed_over(tmp_path, monkeypatch):
     services = project(tmp_path, web_yaml=TUTORIAL) / "services"
     os.mkfifo(services / "pipe.yaml")
