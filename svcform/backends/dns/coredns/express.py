@@ -57,7 +57,6 @@ def _unit(command: tuple[str, ...]) -> Unit:
         daemon=True,
         after=("network-online.target",),
         wants=("network-online.target",),
-        open_files=65536,
     )
 
 

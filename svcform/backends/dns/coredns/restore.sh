@@ -29,17 +29,19 @@ for entry in "$saved"/coredns/*.zone; do
 	[ ! -e "$entry" ] || put_zone "$entry" || exit 1
 done
 act=
-cmp -s "$saved/coredns/Corefile" "$folder/Corefile" || {
+same() { [ "$(cksum <"$1")" = "$(cksum <"$2")" ]; } 2>/dev/null
+same "$saved/coredns/Corefile" "$folder/Corefile" || {
 	cp -p "$saved/coredns/Corefile" "$folder/.Corefile.new" && mv "$folder/.Corefile.new" "$folder/Corefile" || exit 1
 	act=reload
 }
 for entry in "$saved"/unit/*; do
 	case $entry in *.service) place=/etc/systemd/system ;; *) place=/etc/init.d ;; esac
-	[ -e "$entry" ] && ! cmp -s "$entry" "$place/${entry##*/}" || continue
+	[ -e "$entry" ] && ! same "$entry" "$place/${entry##*/}" || continue
 	cp -p "$entry" "$place/" && service enable || exit 1
 	act=restart
 done
-if [ -e "$saved/running" ]; then
+# Before the network has addresses nothing can be served; init starts the unit when it has.
+if [ -e "$saved/running" ] && [ "$SVCFORM_BOOT" != boot ]; then
 	[ -n "$(server)" ] || act=restart
 	[ -z "$act" ] || service "$act" || exit 1
 	[ -z "$act" ] || prove_corefile || exit 1

@@ -49,6 +49,14 @@ write_file() { # MODE PATH
 	}
 	[ "$2" != "$folder/Corefile" ] || : >"$work/corefile"
 }
+act() { # VERB: what does not start says why
+	service "$1" && return
+	case $1 in
+	restart | reload) say "CoreDNS does not start. $(why)" ;;
+	stop | disable | forget) return 0 ;;
+	esac
+	return 1
+}
 prove() {
 	[ ! -e "$work/corefile" ] || prove_corefile || return 1
 	sort -u "$work/changed" 2>/dev/null | while read -r origin; do
@@ -61,7 +69,7 @@ for part in "$work"/parts/*[0-9]; do
 	zone) write_zone "$one" "$two" "$three" "$four" "$five" ;;
 	file) write_file "$one" "$two" ;;
 	remove) rm -rf "$one" ;;
-	service) service "$one" ;;
+	service) act "$one" ;;
 	prove) prove ;;
 	wait) sleep "$one" ;;
 	*) exit 64 ;;
