@@ -29,6 +29,7 @@ from svcform.model.node import Node
 from svcform.model.service import NamespacedName
 from svcform.model.workspace import PodAddress, Workspace
 from svcform.policy.allocate import Allocation, Ranges, allocate
+from svcform.policy.dns_lints import lint
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -173,7 +174,7 @@ def _workspace(run: _Run, allocation: Allocation, lock: LockFile) -> Workspace:
     run.diagnostics += check_frontends(
         services, _nodes_of(run, play_services), run.project.settings.load_balancer_pools
     )
-    return Workspace(
+    workspace = Workspace(
         project_id=lock.project_id,
         root=str(run.project.root),
         plays=tuple(play.play for play in run.project.plays),
@@ -184,6 +185,8 @@ def _workspace(run: _Run, allocation: Allocation, lock: LockFile) -> Workspace:
         play_nodes=run.project.play_nodes,
         **_names(nodes, objects),
     )
+    run.diagnostics += lint(workspace)
+    return workspace
 
 
 class _Names(TypedDict, total=False):
