@@ -8,7 +8,8 @@ from functools import lru_cache
 from svcform.errors import ReadingFailed
 from svcform.lang import conntrack
 from svcform.model.facts import Facts
-from svcform.plan.services import ServiceChange
+from svcform.model.net import Protocol
+from svcform.plan.services import ServiceChange, ServiceRow
 from svcform.policy.connections import (
     Keeps,
     OriginalDestination,
@@ -35,6 +36,18 @@ def forget_connections(changes: Sequence[ServiceChange], intent: Intent, facts: 
         return _program(of_udp(changes), groups)
     except ValueError as error:
         raise ReadingFailed(f"The node's state folder has been damaged: {error}.") from error
+
+
+def with_repaired(
+    changes: Sequence[ServiceChange], rows: Iterable[ServiceRow]
+) -> Sequence[ServiceChange]:
+    """The changes, and the UDP rows that stay: rules of theirs may have been changed by somebody.
+
+    Where somebody's rules took clients meanwhile, conntrack remembers.
+    """
+    changed = {row.key for change in changes for row in change if row}
+    same = (row for row in rows if row.protocol == Protocol.UDP.value and row.key not in changed)
+    return (*changes, *(ServiceChange(row, row) for row in same))
 
 
 # Nodes of a class change alike: to compare 10,000 rows costs less than to write their table again.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from svcform.backends.contract import Backend, RenderInput
+from svcform.backends.dns.coredns import objects as coredns
+from svcform.backends.dns.coredns.narrow import narrow as narrow_zones
 from svcform.backends.registry import BACKENDS
 from svcform.diagnostics import Diagnostic, Severity, errors
-from svcform.engine.connections import forget_connections
+from svcform.engine.connections import forget_connections, with_repaired
 from svcform.engine.drift import drift, left
 from svcform.engine.lockout import find_cuts
 from svcform.engine.node_checks import check_node
@@ -30,13 +32,18 @@ _FORWARDING = ObjectAddress("host", ("sysctl", "net.ipv4.ip_forward"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
-    """One node to plan: what it should be, and what it is."""
+    """One node to plan: what it should be, and what it is.
+
+    With ``is_targeted`` only those Services change; with ``destroys`` they go.
+    """
 
     node: Node
     intent: Intent
     observation: Observation
     project_id: str
     take_over: bool = False
+    is_targeted: Callable[[str], bool] | None = None
+    destroys: bool = False
 
 
 def plan_node(task: Task, shared: Shared) -> NodePlan:
@@ -84,6 +91,8 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
     changes = shared.joined([side.changes for side in sides])
     # Without changes both mean the same, and what is wanted is canonical already.
     before = shared.digests.of(side.live if side.changes else side.wanted for side in sides)
+    drifted = drift(changes, service_changes, left(recorded.receipts), before)
+    clients = with_repaired(service_changes, after_rows) if drifted else service_changes
     return replace(
         base,
         binding=_binding(task),
@@ -93,12 +102,12 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
         program=join_programs(
             [
                 *(_program(side, observation, shared) for side in sides),
-                forget_connections(service_changes, task.intent, observation.facts),
+                forget_connections(clients, task.intent, observation.facts),
             ]
         ),
         checkpoints=tuple(backend.checkpoint() for backend in BACKENDS),
         diagnostics=(*diagnostics, *_forwarding_notice(task, changes)),
-        drift=drift(changes, service_changes, left(recorded.receipts), before),
+        drift=drifted,
         absent=not task.intent.wanted,
         layout=recorded.layout,
         project=recorded.project_id,
@@ -116,7 +125,7 @@ def _side(task: Task, backend: Backend, live: Snapshot, shared: Shared) -> _Side
     observation = task.observation
     expressed = backend.express(task.intent, observation.facts)
     readings = {probe.name: observation.readings[probe.name] for probe in backend.probes()}
-    wanted = shared.wanted(expressed.wanted)
+    wanted = shared.wanted(_narrowed(task, backend, live, expressed.wanted))
     caveats = backend.caveats(readings, observation.facts, task.intent) if wanted else ()
     return _Side(
         backend=backend,
@@ -125,6 +134,13 @@ def _side(task: Task, backend: Backend, live: Snapshot, shared: Shared) -> _Side
         changes=shared.compare(live, wanted),
         diagnostics=(*expressed.diagnostics, *caveats),
     )
+
+
+def _narrowed(task: Task, backend: Backend, live: Snapshot, wanted: Snapshot) -> Snapshot:
+    """Records are no part of the intent's ports, which are narrowed already."""
+    if task.is_targeted is None or backend.name != coredns.NAME:
+        return wanted
+    return narrow_zones(live, wanted, task.is_targeted, destroy=task.destroys)
 
 
 def _program(side: _Side, observation: Observation, shared: Shared) -> Program:

@@ -110,6 +110,22 @@ def test_a_plan_for_other_services_has_no_such_step(lab_node: LabNode) -> None:
     assert "conntrack" not in (*steps, *undo)
 
 
+@in_dash
+def test_a_repair_ends_what_somebody_elses_rules_began(lab_node: LabNode) -> None:
+    """Somebody had sent the clients of DNS elsewhere; no Service changes when it is repaired."""
+    wanted = (udp("dns", DNS, NEW), port("cart", CART))
+    assert carry_out(lab_node, plan(lab_node, *wanted)) is Result.APPLIED
+    send(lab_node, DNS, OLD, 1001)
+    send(lab_node, DNS, NEW, 1002)
+    lab_node.run("iptables -t nat -I SVCFORM-VIPS -s 198.51.100.1 -j RETURN")
+
+    made = plan(lab_node, *wanted)
+
+    assert not made.nodes[0].service_changes
+    assert carry_out(lab_node, made) is Result.APPLIED
+    assert connections(lab_node) == {1002}
+
+
 @in_busybox
 def test_a_rollback_ends_what_the_apply_began(lab_node: LabNode) -> None:
     assert carry_out(lab_node, plan(lab_node, udp("cart", CART, OLD))) is Result.APPLIED
