@@ -88,6 +88,7 @@ class _Proposal:
         )
         targets.check({*map(str, workspace.services), *_recorded_names(observations)})
         self._narrower = None
+        self._is_targeted = None if targets.is_everything else targets.has
         if not targets.is_everything:
             self._narrower = Narrower(targets.has, destroy=options.destroy)
         self._workspace = workspace
@@ -110,6 +111,8 @@ class _Proposal:
             observation=observation,
             project_id=self._workspace.project_id,
             take_over=self._options.take_over,
+            is_targeted=self._is_targeted,
+            destroys=self._options.destroy,
         )
         return plan_node(task, self._shared)
 

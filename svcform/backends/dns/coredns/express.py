@@ -30,8 +30,8 @@ def express(intent: Intent, facts: Facts) -> Expressed:
     if not intent.wanted or intent.zones is None:
         return _NOTHING
     listen = listening(intent, facts)
-    if not listen or facts.init is Init.NONE:
-        return Expressed(wanted={}, diagnostics=(_impossible(intent, listen),))
+    if problem := _problem(intent, listen, facts):
+        return Expressed(wanted={}, diagnostics=(_impossible(intent, problem),))
     command = command_line(intent.settings)
     origins = [zone.origin for zone in intent.zones.zones]
     text = write_corefile(origins, listen, intent.settings, command)
@@ -71,14 +71,23 @@ def _zone_layer(zones: Zones) -> dict[ObjectAddress, NodeObject]:
     return layer
 
 
-def _impossible(intent: Intent, listen: tuple[str, ...]) -> Diagnostic:
+def _problem(intent: Intent, listen: tuple[str, ...], facts: Facts) -> str:
+    settings = intent.settings
     if not listen:
-        what = "svcform does not know an address of the node's to serve it at: set dns_listen"
-    else:
-        what = "the node has no init system that svcform knows (systemd, OpenRC, SysV)"
+        return "svcform does not know an address of the node's to serve it at: set dns_listen"
+    if facts.init is Init.NONE:
+        return "the node has no init system that svcform knows (systemd, OpenRC, SysV)"
+    if settings.coredns_downloads:
+        return "svcform can't bring CoreDNS along yet: set coredns_binary to a path on the node"
+    if settings.dns_resolver != "none":
+        return "dns_resolver can't be carried out yet: leave it out"
+    return ""
+
+
+def _impossible(intent: Intent, problem: str) -> Diagnostic:
     return Diagnostic(
         "SVC461",
         Severity.ERROR,
         "DNS can't be served here",
-        f"dns is true on {intent.node_name}, and {what}.",
+        f"dns is true on {intent.node_name}, and {problem}.",
     )
