@@ -79,7 +79,7 @@ def _case(raw: Mapping[str, Any]) -> Case:
 def _settings(proxy: Mapping[str, Any]) -> Settings:
     detector = proxy["localDetector"]
     return Settings(
-        proxy_mode=ProxyMode.NONE,
+        proxy_mode=ProxyMode.IPTABLES,  # which has most: node ports on the loopback, too
         service_cidrs=tuple(proxy.get("serviceCIDRs", ())),
         pod_cidrs=(detector,) if detector else (),
         masquerade_all=proxy["masqueradeAll"],

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from svcform.backends.contract import Backend
-from tests.conformance.differences import DIFFERENCES
+from tests.conformance.differences import as_svcform_does
 from tests.conformance.packetflow import NODE_ADDRESSES, Case, CaseFlow, judge, parameters
 from tests.flow.arena import Arena, Seen, open_arena
 from tests.flow.under_test import NodeUnderTest, intent_of, proxies
@@ -36,13 +36,10 @@ def test_packets_go_where_kube_proxys_tests_say(node: NodeUnderTest, backend: Ba
 
     tries = _try(node.arena, case)
 
-    differences = DIFFERENCES.get(case.name, {})
     wrong = []
     for each, seen in zip(case.flows, tries, strict=True):
-        if each.name in differences:
-            expected = differences[each.name]
-            each = dataclasses.replace(each, expected=expected)  # noqa: PLW2901 - what svcform says
-        wrong.append(judge(each, seen, sticky=case.is_sticky))
+        expected = as_svcform_does(case, each, backend.mode)
+        wrong.append(judge(expected, seen, sticky=case.is_sticky))
     assert [problem for problem in wrong if problem] == []
 
 

@@ -69,10 +69,30 @@ def add_foreign_rules(arena: Arena) -> None:
 
 def rules(arena: Arena) -> str:
     """All rules of the node in the order in which they are, without counters and dates."""
-    text = arena.run("sh", "-c", "iptables-save; ip6tables-save; nft list tables | grep svcform;:")
-    return "\n".join(
+    text = arena.run("sh", "-c", "iptables-save; ip6tables-save")
+    saved = [
         re.sub(r" \[\d+:\d+\]$", "", line) for line in text.splitlines() if not line.startswith("#")
-    )
+    ]
+    return "\n".join((*saved, *_own_tables(arena)))
+
+
+def _own_tables(arena: Arena) -> list[str]:
+    """The tables of svcform's, a line for each element and rule; sets are in no order."""
+    sets: list[str] = []
+    rules: list[str] = []
+    for family in ("ip", "ip6"):
+        if f"table {family} svcform" not in arena.run("nft", "list", "tables"):
+            continue
+        block = ""
+        for line in arena.run("nft", "-s", "list", "table", family, "svcform").splitlines():
+            if line.startswith("\t") and not line.startswith("\t\t"):
+                block = f"svcform {family} {line.strip()}"
+            elif block.split()[2:3] == ["chain"]:
+                rules.append(f"{block} {line.strip()}")
+            elif line.strip() and block and "affinity" not in block:
+                sets += (f"{block} {part.strip(' {}')}" for part in line.strip().split(",") if part)
+    # Chains are listed in the order of their making, rules in the order in which they count.
+    return sorted(sets) + sorted(rules, key=lambda rule: rule.partition("{")[0])
 
 
 def without_ours(text: str) -> str:

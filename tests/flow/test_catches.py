@@ -47,9 +47,42 @@ def _restore(arena: Arena, table: str, line: str) -> None:
     arena.run("iptables-restore", "--noflush", given=f"*{table}\n{line}\nCOMMIT\n".encode())
 
 
+_DECIDING = ("frontends", "node-ports", "list-sizes", "tcp-endpoints", "udp-endpoints")
+_CHAINS = ("check", "postrouting")
+
+
+def _without_one_nft_object(arena: Arena) -> Iterator[str]:
+    """Take some elements of each map, and each rule of some chains, away for a while."""
+    for name in _DECIDING:
+        listed = arena.run("nft", "list", "map", "ip", "svcform", name)
+        elements = re.findall(r"[^{},]+ : [^{},]+", listed.partition("elements =")[2])
+        for element in elements[::4]:
+            key = element.partition(" : ")[0].strip()
+            arena.run("nft", f"delete element ip svcform {name} {{ {key} }}")
+            yield f"{name} {element.strip()}"
+            arena.run("nft", f"add element ip svcform {name} {{ {element.strip()} }}")
+    for chain in _CHAINS:
+        listed = arena.run("nft", "list", "chain", "ip", "svcform", chain)
+        rules = [line.strip() for line in listed.splitlines() if line.startswith("\t\t")]
+        rules = [rule for rule in rules if not rule.startswith("type ")]
+        for taken in rules:
+            if taken.endswith("return"):
+                continue  # for what others translate, whom this world has none of
+            _fill(arena, chain, [rule for rule in rules if rule != taken])
+            yield f"{chain} {taken}"
+        _fill(arena, chain, rules)
+
+
+def _fill(arena: Arena, chain: str, rules: list[str]) -> None:
+    lines = [f"flush chain ip svcform {chain}"]
+    lines += [f"add rule ip svcform {chain} {rule}" for rule in rules]
+    arena.run("nft", "-f", "-", given="\n".join([*lines, ""]).encode())
+
+
 #: For each proxy backend: how to take one rule after the other away.
 TAKE_AWAY: Mapping[str, Callable[[Arena], Iterator[str]]] = {
     "iptables": _without_one_iptables_rule,
+    "nftables": _without_one_nft_object,
 }
 
 

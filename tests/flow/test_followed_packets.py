@@ -8,16 +8,18 @@ from random import Random
 
 import pytest
 
+from svcform.backends.contract import Backend, Cut
 from svcform.backends.proxy.iptables import IPTABLES
 from svcform.backends.proxy.iptables.cuts import host_of
 from svcform.lang import spans
 from svcform.lang.iptables.follow import Packet
 from svcform.model.facts import Facts
+from svcform.model.flow import Flow as KeptFlow
 from svcform.model.net import family_of
 from svcform.plan.snapshot import Snapshot
 from tests.flow import worlds
 from tests.flow.arena import Flow, Seen, open_arena
-from tests.flow.under_test import NodeUnderTest, intent_of, observe
+from tests.flow.under_test import NodeUnderTest, intent_of, observe, proxies
 
 pytestmark = pytest.mark.root
 WORLDS = 5
@@ -75,3 +77,49 @@ def test_the_kernel_does_one_of_the_things_that_were_foretold(node: NodeUnderTes
         assert wrong == []
         verdicts |= {what.verdict for what in seen}
     assert {"delivered", "DROP", "REJECT"} <= verdicts
+
+
+def cut_of(backend: Backend, wanted: Snapshot, facts: Facts, flow: Flow) -> Cut | None:
+    """What a backend says of a connection that would have to stay as it is."""
+    bits = family_of(flow.source).bits
+    asked = KeptFlow(
+        name="a flow",
+        protocol=flow.protocol,
+        source=f"{flow.source}/{bits}",
+        address=flow.destination,
+        port=flow.port,
+    )
+    return backend.find_cut(wanted, asked, facts)
+
+
+def is_as_it_was(flow: Flow, seen: Seen) -> bool:
+    """Whether the packet arrived where it was sent to."""
+    return seen_as(seen) == ("delivered", flow.destination, flow.port)
+
+
+@pytest.mark.parametrize("backend", proxies(), ids=lambda backend: backend.name)
+@pytest.mark.parametrize("seed", range(210, 213), ids=lambda seed: f"seed-{seed}")
+def test_every_backend_knows_the_connections_that_it_cuts(
+    node: NodeUnderTest, backend: Backend, seed: int
+):
+    """Of a list that holds the flow's own target both may be true, so such flows are left out."""
+    random = Random(seed)
+    found = set()
+    for _ in range(WORLDS):
+        world = worlds.random_world(random, backend.mode)
+        node.apply(intent_of(world))
+        facts = observe(node.arena).facts
+        wanted = backend.express(intent_of(world), facts).wanted
+        flows = [f for f in worlds.flows(random, world) if not is_martian(node, f)]
+        seen = node.arena.send(flows)
+        cuts = [cut_of(backend, wanted, facts, flow) for flow in flows]
+
+        wrong = [
+            (flow, what, cut)
+            for flow, what, cut in zip(flows, seen, cuts, strict=True)
+            if is_as_it_was(flow, what) != (cut is None)
+        ]
+
+        assert wrong == []
+        found |= {cut.effect.split()[0] + cut.effect.split()[1] for cut in cuts if cut}
+    assert {"bedropped", "berefused"} <= found
