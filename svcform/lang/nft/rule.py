@@ -172,6 +172,7 @@ class Choose:
 class Dnat:
     """Send the connection to the address and port that a map, or a map for each, has.
 
+    With a map for each, ``family`` is empty.
     nft 1.0.6 takes back no map whose data end in ``th dport`` for the former: a rule that is added
     to a table that is there already would be refused.  ``tcp dport`` and the like it does.
     """
@@ -185,7 +186,7 @@ class Dnat:
         """The statement."""
         if self.port_map:
             port = f"{self.fields} map @{self.port_map}"
-            return f"dnat {self.family} to {self.fields} map @{self.map} : {port}"
+            return f"dnat to {self.fields} map @{self.map} : {port}"
         return f"dnat {self.family} addr . port to {self.fields} map @{self.map}"
 
 
@@ -386,8 +387,8 @@ _READERS = tuple(
         ),
         (rf"meta priority vmap @({_WORD})", lambda m: Dispatch(m[1])),
         (
-            rf"dnat(?: (ip6?))? to ({_FIELDS}) map @({_WORD}) ?: ?\2 map @({_WORD})",
-            lambda m: Dnat(m[1] or "ip6", m[2], m[3], m[4]),
+            rf"dnat(?: ip6?)? to ({_FIELDS}) map @({_WORD}) ?: ?\1 map @({_WORD})",
+            lambda m: Dnat("", m[1], m[2], m[3]),
         ),
         (
             rf"dnat (ip6?)(?: addr \. port)? to ({_FIELDS}) map @({_WORD})",

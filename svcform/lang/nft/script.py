@@ -60,6 +60,10 @@ class Script:
         """The transaction fails where one is there already."""
         self._elements("create", family, name, elements)
 
+    def add_elements(self, family: str, name: str, elements: Sequence[str]) -> None:
+        """For sets of intervals, of which nft 1.0.6 can't create elements."""
+        self._elements("add", family, name, elements)
+
     def delete_elements(self, family: str, name: str, keys: Sequence[str]) -> None:
         """The transaction fails where one isn't there."""
         self._elements("delete", family, name, keys)

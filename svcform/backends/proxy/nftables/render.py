@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from svcform.backends.contract import RenderInput
 from svcform.backends.proxy.nftables.fingerprint import fingerprint
 from svcform.backends.proxy.nftables.objects import (
+    ALLOWED,
     BACKEND,
     CHAIN,
     LEARNED,
@@ -138,7 +139,7 @@ class _Family:
             if isinstance(change.before, Declared) and isinstance(change.after, Declared):
                 name = change.address.path[2]
                 script.flush(family, change.after.kind, name)
-                script.create_elements(family, name, change.after.elements)
+                script.add_elements(family, name, change.after.elements)
         self._switch_elements(script, family)
 
     def _switch_elements(self, script: Script, family: str) -> None:
@@ -147,8 +148,7 @@ class _Family:
         deleted = [item for item in old - new if item[0] not in going]
         for name, keys in _by_set(deleted):
             script.delete_elements(family, name, list(map(key_of, keys)))
-        for name, elements in _by_set(new - old):
-            script.create_elements(family, name, elements)
+        _create(script, family, new - old)
 
     def break_(self, script: Script, family: str) -> None:
         """The removal of chains and sets."""
@@ -200,6 +200,14 @@ def _by_set(items: Iterable[Item]) -> Iterator[tuple[str, list[str]]]:
     yield from found.items()
 
 
+def _create(script: Script, family: str, items: Iterable[Item]) -> None:
+    for name, elements in _by_set(items):
+        if name == ALLOWED:
+            script.add_elements(family, name, elements)
+        else:
+            script.create_elements(family, name, elements)
+
+
 def _declare(
     script: Script, family: str, sets: Iterable[tuple[ObjectAddress, NodeObject | None]]
 ) -> None:
@@ -207,7 +215,7 @@ def _declare(
         if isinstance(found, Declared):
             name = address.path[2]
             script.add_set(family, found.kind, name, found.properties)
-            script.create_elements(family, name, found.elements)
+            script.add_elements(family, name, found.elements)
 
 
 def _add_chains(
@@ -235,8 +243,7 @@ def _whole(script: Script, family: str, wanted: Snapshot) -> None:
             elements += found.items
     _declare(script, family, _sorted(mine[SET]))
     _add_chains(script, family, _sorted(mine[CHAIN]))
-    for name, texts in _by_set(elements):
-        script.create_elements(family, name, texts)
+    _create(script, family, elements)
 
 
 def _sorted(

@@ -226,7 +226,7 @@ def _picks(shape: Shape) -> dict[str, ChainObject]:
 
 def _chosen(shape: Shape) -> Iterator[r.Rule]:
     if shape.timeouts:
-        yield (r.Transport(), r.Dnat(shape.family, shape.client, AFFINITY, AFFINITY_PORT))
+        yield (r.Transport(), r.Dnat("", shape.client, AFFINITY, AFFINITY_PORT))
     # Two look-ups of one packet can meet a commit between them: the size of a list and its
     # endpoints then don't fit, the chain comes back, and the second try has both anew.
     yield (r.Dispatch(LIST_SIZES),)
