@@ -28,10 +28,14 @@ $(VENV)/.packages-firewalls: .ci/firewalls | $(VENV)/.packages-test
 	@.ci/firewalls $(VENV)/firewalls
 	@touch $@
 
+$(VENV)/.coredns: .ci/coredns | $(VENV)/.python
+	@.ci/coredns
+	@touch $@
+
 demo: $(VENV)/.python $(VENV)/.packages-demo ## Services on a node of its own, from plan to destroy
 	@$(BIN)/svcform lab demo
 
-test: $(VENV)/.python $(VENV)/.packages-test $(VENV)/.packages-firewalls lint ## lint, then all tests
+test: $(VENV)/.python $(VENV)/.packages-test $(VENV)/.packages-firewalls $(VENV)/.coredns lint ## lint, then all tests
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
 lint: $(VENV)/.python ## ruff, mypy and import-linter
