@@ -36,8 +36,9 @@ class Unit:
     ``reload`` is a command, or the name of a signal (``"HUP"``) for a daemon, or empty.
     ``before_network`` starts it before any interface has an address.  It starts after those of the
     units ``after`` that there are, and ``wants`` others to be started.
-    It follows the units in ``follows``: starts after each, and again with it, and is reloaded with
-    it (systemd only; elsewhere it only starts after them).  Names are those of systemd, with the
+    It follows the units in ``follows``: they start it, it starts after each, and again with it, and
+    is reloaded with it (systemd only; elsewhere it only starts after them).  None of these may
+    conflict with another.  Names are those of systemd, with the
     suffix.  ``open_files`` is the limit of open files, 0 for the system's.
     """
 
@@ -138,6 +139,9 @@ def _systemd(unit: Unit) -> Iterator[str]:
     yield HEADER
     yield "[Unit]"
     yield f"Description={unit.description}"
+    if not unit.daemon:
+        # A firewall may be restarted as often as one likes.
+        yield "StartLimitIntervalSec=0"
     after, before = [*unit.follows, *unit.after], []
     wants = list(unit.wants)
     if unit.before_network:
@@ -164,7 +168,7 @@ def _systemd(unit: Unit) -> Iterator[str]:
     yield ""
     yield "[Install]"
     target = "sysinit.target" if unit.before_network else "multi-user.target"
-    yield from _setting("WantedBy", (target, *unit.follows))
+    yield from _setting("WantedBy", unit.follows or (target,))
 
 
 def _systemd_service(unit: Unit) -> Iterator[str]:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,13 @@ class Edge:
 
     def serves(self) -> bool:
         return self.ask().startswith(f"endpoint=endpoint-{self.name} ")
+
+    def await_service(self, when: str) -> None:
+        """Wait for the Service to work again; nobody but the node itself does anything for it."""
+        limit = time.monotonic() + 60
+        # A reload that comes while a start is still being followed is lost on systemd: no hurry.
+        while self.run("systemctl", "list-jobs", "--no-legend") or not self.serves():
+            assert time.monotonic() < limit, f"{self.ask()} {when}\n{self.journal('-usvcform*')}"
 
     def hold(self) -> subprocess.Popen[str]:
         """A client with an open connection to the Service; it asks once it is written a line."""

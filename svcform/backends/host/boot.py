@@ -1,8 +1,9 @@
 """The services that put a node's confirmed state back after a boot, and after a firewall's restart.
 
-Two, as one would be a cycle: rules have to be there before the network serves, and Docker, whose
-restarts have to be followed as well, starts long after.  The second one also has the addresses that
-routes need.
+Two for the boot, as one would be a cycle: rules have to be there before the network serves, and
+Docker starts long after.  The second one also has the addresses that routes need.
+One for each firewall that is followed: firewalld conflicts with others, and a unit that is part of
+both keeps it from restarting ("contradicting requirement dependencies").
 """
 
 from __future__ import annotations
@@ -17,32 +18,33 @@ from svcform.program.unit import Unit, unit_files
 
 _RESTORE = ("/bin/sh", f"{STATE_DIRECTORY}/runner", "restore")
 
+_FIREWALLS = ("firewalld", "ufw", "nftables", "netfilter-persistent", "iptables", "ip6tables")
+
 BEFORE_NETWORK = Unit(
     name="svcform",
     description="Put the confirmed Services back before the network serves",
     command=(*_RESTORE, "boot"),
-    reload=_RESTORE,
     before_network=True,
-    follows=tuple(
-        f"{name}.service"
-        for name in (
-            "firewalld",
-            "ufw",
-            "nftables",
-            "netfilter-persistent",
-            "iptables",
-            "ip6tables",
-        )
-    ),
+    after=tuple(f"{name}.service" for name in _FIREWALLS),
 )
 AFTER_NETWORK = Unit(
     name="svcform-late",
     description="Put the confirmed Services back once there are addresses",
     command=(*_RESTORE, "late"),
-    reload=_RESTORE,
-    after=("network.target", "network-online.target"),
+    after=("network.target", "network-online.target", "docker.service"),
     wants=("network-online.target",),
-    follows=("docker.service",),
+)
+FOLLOWERS = tuple(
+    Unit(
+        name=f"svcform-after-{name}",
+        description=f"Put the confirmed Services back after {name}",
+        command=(*_RESTORE, name),
+        reload=_RESTORE,
+        before_network=name in _FIREWALLS,
+        after=("svcform.service",),
+        follows=(f"{name}.service",),
+    )
+    for name in (*_FIREWALLS, "docker")
 )
 
 
@@ -50,7 +52,8 @@ def boot_units(facts: Facts) -> Iterator[BootUnit]:
     """What should start at boot; nothing where it can't be told to."""
     if not facts.init_writable:
         return
-    for unit in (BEFORE_NETWORK, AFTER_NETWORK):
+    followers = FOLLOWERS if facts.init is Init.SYSTEMD else ()
+    for unit in (BEFORE_NETWORK, AFTER_NETWORK, *followers):
         for file in unit_files(unit, facts.init):
             yield BootUnit(file.path, tuple(file.text.splitlines()), file.mode)
 

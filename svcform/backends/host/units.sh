@@ -1,8 +1,8 @@
-# svcform's own two services, whichever init system they are for.
+# svcform's own services for the boot, whichever init system they are for.
 our_units() { # the paths of those that are there
 	[ "${SVCFORM_STATE:-/var/lib/svcform}" = /var/lib/svcform ] || return 0
 	for unit in /etc/systemd/system/svcform.service /etc/systemd/system/svcform-late.service \
-		/etc/init.d/svcform /etc/init.d/svcform-late; do
+		/etc/systemd/system/svcform-after-*.service /etc/init.d/svcform /etc/init.d/svcform-late; do
 		is_ours "$unit" && printf '%s\n' "$unit"
 	done
 	return 0
@@ -15,8 +15,13 @@ bring_unit() {
 		echo "$1 is there, and is not svcform's" >&2
 		return 1
 	}
+	# After a power cut an empty file would be nobody's.
+	sync "$1.new" 2>/dev/null || sync
 	mv "$1.new" "$1" && enable_unit "$1" || return 1
 	[ -d /run/systemd/system ] || return 0
+	# One that follows a firewall has to be started by it, now or later: it is not active before.
+	follows=$(sed -n 's/^PartOf=//p' "$1")
+	[ -z "$follows" ] || systemctl -q is-active "$follows" || return 0
 	name=${1##*/}
 	mkdir -p /run/svcform && sed -n 's/^run	//p' "${SVCFORM_STATE:-/var/lib/svcform}/lock" \
 		>"/run/svcform/starting.$(starts_as "$1")"

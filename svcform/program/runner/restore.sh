@@ -27,9 +27,19 @@ fail_to_restore() { # WHY
 	rm -rf "$dir"
 	exit 5
 }
-restore() { # WHEN: boot (the network has no addresses yet), late, or nothing
+# systemd takes firewalld for started, and for reloaded, before it has loaded its rules, and it
+# flushes all of iptables then (1.3.3).  It answers when it is done; the first answer may come before
+# it has looked at the signal.
+await_firewalld() {
+	for _ in 1 2; do
+		busctl -q --timeout=120 --auto-start=no get-property org.fedoraproject.FirewallD1 \
+			/org/fedoraproject/FirewallD1 org.fedoraproject.FirewallD1 state || return 0
+	done >/dev/null 2>&1
+}
+restore() { # WHEN: boot (the network has no addresses yet), late, the followed service, or nothing
 	! started_by_run "$1" || exit 0
 	[ -d "$state/confirmed" ] || ls "$state"/runs/*/phase >/dev/null 2>&1 || exit 0
+	await_firewalld
 	SVCFORM_BOOT=$1
 	export SVCFORM_BOOT
 	mkdir -p "$state/runs" && dir=$(mktemp -d "$state/runs/restore.XXXXXX") || {

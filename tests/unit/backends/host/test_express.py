@@ -51,7 +51,25 @@ def boot(wish: Intent, facts: Facts = FACTS) -> tuple[list[str], list[str]]:
 @pytest.mark.parametrize(
     ("init", "paths"),
     [
-        (Init.SYSTEMD, ["svcform.service", "svcform-late.service"]),
+        (
+            Init.SYSTEMD,
+            [
+                "svcform.service",
+                "svcform-late.service",
+                *(
+                    f"svcform-after-{firewall}.service"
+                    for firewall in (
+                        "firewalld",
+                        "ufw",
+                        "nftables",
+                        "netfilter-persistent",
+                        "iptables",
+                        "ip6tables",
+                        "docker",
+                    )
+                ),
+            ],
+        ),
         (Init.SYSV, ["svcform", "svcform-late"]),
         (Init.OPENRC, ["svcform", "svcform-late"]),
     ],
@@ -65,7 +83,7 @@ def test_services_come_back_at_boot(init: Init, paths: list[str]) -> None:
 
 def test_a_node_that_only_serves_names_has_something_to_bring_back() -> None:
     settings = replace(SETTINGS, proxy_mode=ProxyMode.NONE, dns=True)
-    assert len(boot(replace(intent(NODE), settings=settings))[0]) == 2
+    assert boot(replace(intent(NODE), settings=settings)) == boot(intent(NODE, FOUR))
 
 
 @pytest.mark.parametrize("change", [{"init": Init.NONE}, {"init_writable": False}])
