@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from svcform.lang.zone.text import read, write
+from svcform.model.zone import Zones
+from svcform.policy.dns_answer import answer
 from tests.conformance.dns_cases import FILE, cases, judge
 from tests.conformance.dns_servers import SERVERS, serving
 
@@ -36,3 +38,16 @@ def test_zone_files_are_read_back(case):
     for zone in case.zones:
         found = read(write(zone, 7).decode(), zone.origin)
         assert (found.soa, found.serial, found.records) == (zone.soa, 7, zone.records)
+
+
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_the_offline_answer_is_the_same(case):
+    for question in case.questions:
+        if not question.reason and not question.upstream:
+            found = answer(Zones(zones=case.zones), question.name, question.type)
+            seen = {
+                (r.name, r.ttl, r.type, text.lower()) for r in found.answer for text in r.rdatas
+            }
+            assert found.rcode == question.rcode, question
+            if question.type != "SOA" and "ttl" not in case.ignores:
+                assert seen == question.answer, question

@@ -1,0 +1,146 @@
+"""Zones that policy decides, beyond what the conformance cases ask."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from svcform.model.endpoint import Endpoint, PortKey
+from svcform.model.net import Family, Protocol
+from svcform.model.node import Connection, Node
+from svcform.model.service import NamespacedName, Service, ServicePort, ServiceType
+from svcform.model.settings import Settings
+from svcform.model.workspace import Workspace
+from svcform.policy.dns import decide_zones
+from svcform.policy.dns_answer import answer
+from svcform.policy.dns_lints import lint
+from svcform.policy.dns_names import reverse_name, reverse_zones
+
+
+def node(name, host="192.0.2.1", **settings):
+    settings = Settings(dns=True, service_cidrs=("10.96.0.0/16",), **settings)
+    return Node(name=name, connection=Connection(host=host), settings=settings, plays=(0,))
+
+
+def workspace(*services, nodes=(), endpoints=None):
+    found = {service.key: service for service in services}
+    nodes = tuple(nodes) or (node("n1"),)
+    return Workspace(
+        project_id="",
+        root="",
+        nodes=nodes,
+        play_nodes=nodes,
+        services=found,
+        endpoints={key: (endpoints or {}).get(key.name, {}) for key in found},
+        play_services=(tuple(found),),
+    )
+
+
+def alias(name, target):
+    key = NamespacedName("default", name)
+    return Service(key=key, type=ServiceType.EXTERNAL_NAME, external_name=target)
+
+
+def cluster_ip(name, address="10.96.0.17", **more):
+    key = NamespacedName("default", name)
+    return Service(key=key, cluster_ips=(address,), ports=(ServicePort(port=80),), **more)
+
+
+def ask(world, name, kind="A"):
+    found = answer(decide_zones(world)["n1"], f"{name}.default.svc.cluster.local.", kind)
+    return found.rcode, tuple(rdata for entry in found.answer for rdata in entry.rdatas)
+
+
+CIDRS = st.lists(
+    st.builds(
+        lambda a, p: str(ipaddress.ip_network((a, p), strict=False)),
+        st.ip_addresses(v=4).map(str),
+        st.integers(9, 28),
+    ),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(CIDRS)
+def test_reverse_zones_hold_all_addresses_of_the_cidrs_and_no_other(cidrs):
+    zones = reverse_zones(cidrs)
+    claimed = sum(256 ** (4 - (zone.count(".") - 2)) for zone in zones)
+    networks = ipaddress.collapse_addresses(map(ipaddress.ip_network, cidrs))
+
+    assert claimed == sum(network.num_addresses for network in networks)
+    for cidr in cidrs:
+        network = ipaddress.ip_network(cidr)
+        for address in (network[0], network[-1]):
+            name = reverse_name(str(address))
+            assert sum(name == zone or name.endswith(f".{zone}") for zone in zones) == 1
+
+
+def test_neighbouring_cidrs_are_one_zone():
+    assert reverse_zones([f"10.244.{i}.0/24" for i in range(256)]) == ("244.10.in-addr.arpa.",)
+    assert len(reverse_zones(["10.96.0.0/12"])) == 16
+
+
+def test_nodes_share_one_object_and_limited_runs_have_the_same_zones():
+    nodes = (node("n1", "192.0.2.1"), node("n2", "192.0.2.2"))
+    whole = workspace(cluster_ip("web"), nodes=nodes)
+    zones = decide_zones(whole)
+
+    assert zones["n1"] is zones["n2"]
+    limited = Workspace(
+        project_id="",
+        root="",
+        nodes=nodes[:1],
+        play_nodes=nodes,
+        services=whole.services,
+        endpoints=whole.endpoints,
+        play_services=whole.play_services,
+    )
+    assert decide_zones(limited)["n1"].zones[0].records == zones["n1"].zones[0].records
+
+
+@pytest.mark.parametrize(
+    ("services", "codes"),
+    [
+        ([alias("a", "192.0.2.7")], ["SVC251"]),
+        ([alias("a", "a.default.svc.cluster.local")], ["SVC252"]),
+        ([alias(n, f"{m}.default.svc.cluster.local") for n, m in ("ab", "ba")], ["SVC252"] * 2),
+        ([alias("a", "gone.default.svc.cluster.local")], ["SVC253"]),
+        ([alias("a", "web.default.svc.cluster.local"), cluster_ip("web")], []),
+        ([alias("a", "www.example.com")], []),
+    ],
+)
+def test_aliases_that_lead_nowhere_are_told(services, codes):
+    assert [found.code for found in lint(workspace(*services))] == codes
+
+
+def test_an_alias_in_a_ring_exists_and_has_no_data():
+    world = workspace(alias("a", "a.default.svc.cluster.local"), alias("b", "192.0.2.7"))
+
+    assert ask(world, "a") == ("NOERROR", ())
+    assert ask(world, "b") == ("NXDOMAIN", ())
+
+
+def test_a_headless_service_without_a_ready_endpoint_does_not_exist():
+    key = PortKey("http", Protocol.TCP, Family.IPV4)
+    headless = Service(key=NamespacedName("default", "db"), headless=True)
+
+    def world(*, ready):
+        endpoints = {key: (Endpoint("10.244.1.5", 80, ready=ready),)}
+        return workspace(headless, endpoints={"db": endpoints})
+
+    assert ask(world(ready=False), "db") == ("NXDOMAIN", ())
+    assert ask(world(ready=True), "db") == ("NOERROR", ("10.244.1.5",))
+
+
+def test_an_answer_that_does_not_fit_is_told():
+    key = PortKey("http", Protocol.TCP, Family.IPV4)
+    headless = Service(key=NamespacedName("default", "db"), headless=True)
+    many = {key: tuple(Endpoint(f"10.244.1.{i}", 80) for i in range(100))}
+
+    codes = {found.code for found in lint(workspace(headless, endpoints={"db": many}))}
+
+    assert codes == {"SVC256"}
