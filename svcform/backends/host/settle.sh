@@ -62,4 +62,5 @@ while IFS=$tab read -r verb key value; do
 	esac
 done
 [ -s "$record" ] || rm -rf "$state/host"
+[ ! -e "$record" ] || sync "$record" 2>/dev/null || sync
 exit 0

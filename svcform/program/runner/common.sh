@@ -32,7 +32,14 @@ syslog() { ! has logger || logger -t svcform -- "$1" 2>/dev/null; }
 pause() { sleep 0.1 2>/dev/null || sleep 1; }
 # Busybox and old coreutils can't sync one file.
 persist() { sync "$@" 2>/dev/null || sync; }
-persist_tree() { persist "$1"/*/* "$1"/* "$1"; }
+persist_tree() { # three folders deep
+	tree=$1
+	set --
+	for file in "$tree"/*/*/* "$tree"/*/* "$tree"/* "$tree"; do
+		[ ! -e "$file" ] || set -- "$@" "$file"
+	done
+	persist "$@"
+}
 
 put() { # FILE TEXT: whole or not at all; with the room that a run has set aside where there is none
 	{ printf '%s\n' "$2" >"$1.new" || { rm -f "$dir/reserve" && printf '%s\n' "$2" >"$1.new"; }; } \

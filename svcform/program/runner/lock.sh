@@ -25,6 +25,8 @@ take_lock() {
 	printf '%s\t%s\n' run "$(meta run)" plan "$(meta plan)" who "$(meta who)" \
 		source "$(meta source)" since "$(now)" boot "$(boot)" \
 		process "$$ $(started $$)" >"$dir/lock" || return 1
+	# After a power cut an empty lock would have no owner, and nobody could break it.
+	persist "$dir/lock"
 	tries=0
 	until ln "$dir/lock" "$state/lock" 2>/dev/null; do
 		tries=$((tries + 1))

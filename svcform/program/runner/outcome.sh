@@ -10,7 +10,8 @@ receipt() { # OUTCOME DETAIL
 	printf '%s\t%s\n' run "$(meta run)" plan "$(meta plan)" project "$(meta project)" \
 		layout "$(meta layout)" before "$(meta before)" after "$(meta after)" \
 		who "$(meta who)" source "$(meta source)" when "$(now)" outcome "$1" detail "$2" \
-		>"$file.new" && mv "$file.new" "$file"
+		>"$file.new" && persist "$file.new" && mv "$file.new" "$file"
+	persist "$state/receipts"
 	ls "$state/receipts" | grep -v '[.]' | sort -r | tail -n +11 | while read -r old; do
 		rm -f "$state/receipts/$old"
 	done
@@ -59,9 +60,10 @@ roll_back() { # REASON
 }
 # Done twice, where the power went in between, it comes to the same.
 merge_services() {
-	[ -e "$state/services.tsv" ] || : >"$state/services.tsv"
+	table=$state/services.tsv
+	[ -e "$table" ] || table=/dev/null
 	awk -F "$tab" 'FILENAME != ARGV[3] { gone[$1, $2, $3]; next } !(($1, $2, $3) in gone)' \
-		"$dir/services.gone" "$dir/services.come" "$state/services.tsv" |
+		"$dir/services.gone" "$dir/services.come" "$table" |
 		cat - "$dir/services.come" | sort >"$dir/services.tsv"
 }
 forget_everything() { # an emptied node keeps nothing
@@ -77,6 +79,7 @@ prepare_commit() {
 	merge_services && put "$dir/new.project" "$(meta project)" && put "$dir/new.layout" "$(meta layout)" &&
 		cp "$dir/runner" "$dir/new.runner" &&
 		cat "$dir/reading.head" "$dir/reading" >"$dir/new.reading" || return 1
+	persist "$dir/services.tsv" "$dir"/new.*
 	[ ! -d "$dir/after" ] || { cp "$dir/services.tsv" "$dir/meta" "$dir/after" && persist_tree "$dir/after"; }
 }
 # It can be begun again wherever it ended, and is: by the guard's heir, by the next run, at boot.

@@ -111,7 +111,7 @@ work() {
 	}
 	# A boot in the middle of the first run needs it.
 	[ -e "$state/runner" ] || { cp "$dir/runner" "$state/runner.new" && mv "$state/runner.new" "$state/runner"; }
-	persist "$state"/* "$state"
+	persist "$state"/* "$state" "$dir/meta" "$dir/connections" "$dir"/services.*
 	enter running || refuse error "There is no room in $state."
 	detached guard "$dir"
 	tries=0
