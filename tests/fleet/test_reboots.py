@@ -20,7 +20,7 @@ NODE = "node-1"
 STATE = "/var/lib/svcform"
 #: All of svcform's in the kernel, and what its disk says.
 LOOK = f"""
-for tool in iptables-nft ip6tables-nft; do $tool-save | grep SVCFORM; done
+for tool in iptables-nft ip6tables-nft; do $tool-save | grep SVCFORM; done; echo
 cat /proc/sys/net/ipv4/ip_forward
 ip route
 cat {STATE}/services.tsv {STATE}/project
@@ -33,7 +33,8 @@ cat >/root/slow-gzip <<'END'
 #!/bin/sh
 set -- /root/gzip "$@"
 for journal in {STATE}/runs/*/journal; do
-	[ ! -e "$journal" ] || [ -e "${{journal%/*}}/outcome" ] || {{ : >/root/in-the-middle; sleep 60; }}
+	[ ! -e "$journal" ] || [ -e "${{journal%/*}}/outcome" ] ||
+		{{ : >/root/in-the-middle; sleep 60; }}
 done
 exec "$@"
 END
@@ -134,7 +135,7 @@ def test_rules_that_a_firewall_flushed_come_back_and_equal_ones_are_left_alone(l
     before = look(lab)
     look(lab, "iptables-nft -t nat -F; iptables-nft -t nat -X; ip route del 10.96.0.0/16")
     assert look(lab) != before
-    look(lab, "/etc/init.d/svcform reload")
+    look(lab, "/etc/init.d/svcform restart")
     assert look(lab) == before
     counted = "iptables-nft-save -c -t nat | grep -- '-A OUTPUT'"
     look(lab, "iptables-nft -t nat -Z OUTPUT; ping -c 1 -W 1 192.0.2.200")
