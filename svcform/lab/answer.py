@@ -52,7 +52,7 @@ async def _serve_tcp(name: str, network: int, address: str, port: int) -> None:
         peer = writer.get_extra_info("peername")[:2]
         line = describe(name, own, peer)
         with contextlib.suppress(OSError, TimeoutError):
-            request = await asyncio.wait_for(reader.read(4096), timeout=10)
+            request = await asyncio.wait_for(reader.read(4096), timeout=120)
             if b" HTTP/" in request:
                 head = f"HTTP/1.0 200 OK\r\nContent-Length: {len(line)}\r\n\r\n"
                 line = head.encode() + line

@@ -173,7 +173,8 @@ def _systemd(unit: Unit) -> Iterator[str]:
 
 def _systemd_service(unit: Unit) -> Iterator[str]:
     yield "[Service]"
-    yield "Type=simple" if unit.daemon else "Type=oneshot"
+    # A reload that comes while a oneshot still starts is lost; it runs beside a simple one.
+    yield "Type=simple" if unit.daemon or unit.follows else "Type=oneshot"
     yield "Restart=on-failure" if unit.daemon else "RemainAfterExit=yes"
     yield f"ExecStart={_systemd_line(unit.command)}"
     if isinstance(unit.reload, tuple):

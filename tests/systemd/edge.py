@@ -75,8 +75,8 @@ class Edge:
     def await_service(self, when: str) -> None:
         """Wait for the Service to work again; nobody but the node itself does anything for it."""
         limit = time.monotonic() + 60
-        # A reload that comes while a start is still being followed is lost on systemd: no hurry.
-        while self.run("systemctl", "list-jobs", "--no-legend") or not self.serves():
+        running = ("list-units", "-q", "--no-legend", "--state=running,reloading", "svcform*")
+        while self.run("systemctl", *running) or not self.serves():
             assert time.monotonic() < limit, f"{self.ask()} {when}\n{self.journal('-usvcform*')}"
 
     def hold(self) -> subprocess.Popen[str]:
