@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from svcform.backends.contract import Backend
+from svcform.backends.dns.coredns import COREDNS
 from svcform.backends.host import HOST
 from svcform.backends.proxy.iptables import IPTABLES
 
-BACKENDS: tuple[Backend, ...] = (HOST, IPTABLES)
+BACKENDS: tuple[Backend, ...] = (HOST, IPTABLES, COREDNS)

@@ -1,8 +1,6 @@
 # Puts back what is in the folder $1.  A zone that has to change gets a later serial than the live
 # one: who has seen that must not take the old content for the same.
 saved=$1
-work=$(mktemp -d "${SVCFORM_STATE:-/var/lib/svcform}/coredns.XXXXXX") || exit 1
-trap 'rm -rf "$work"' EXIT
 if [ ! -d "$saved/coredns" ]; then
 	[ -d "$folder" ] || [ -n "$(unit_file)" ] || exit 0
 	if [ -n "$(unit_file)" ]; then
@@ -14,6 +12,8 @@ if [ ! -d "$saved/coredns" ]; then
 	rm -rf "$folder"
 	exit 0
 fi
+work=$(mktemp -d "${SVCFORM_STATE:-/var/lib/svcform}/coredns.XXXXXX") || exit 1
+trap 'rm -rf "$work"' EXIT
 body() { awk '$4 == "SOA" && $3 == "IN" { $7 = "" } { print }' "$1" 2>/dev/null; }
 put_zone() { # FILE
 	live=$folder/${1##*/}
