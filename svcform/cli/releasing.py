@@ -28,6 +28,7 @@ def release(
         node.node
         for node in proposal.plan.nodes
         if node.node in lock.nodes
+        and node.node in proposal.nodes
         and proposal.nodes[node.node].absent
         and _is_emptied(node, outcomes.get(node.node))
     ]

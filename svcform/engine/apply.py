@@ -93,7 +93,8 @@ def apply(
     for batch in plan.batches or (Batch(nodes=tuple(plans)),):
         names = [name for name in batch.nodes if name in plans]
         if stopped or not may_go_on():
-            outcomes.update((name, _skipped(name)) for name in names)
+            why = "the run was stopped before." if stopped else _LOST
+            outcomes.update((name, _skipped(name, why)) for name in names)
             continue
         done = work.run([nodes[name] for name in names], options.forks, progress)
         outcomes.update(done)
@@ -160,10 +161,11 @@ def _as_outcome(name: str, result: Outcome | NodeError | None) -> Outcome:
     )
 
 
-def _skipped(name: str) -> Outcome:
-    return Outcome(
-        node=name, result=Result.SKIPPED, detail="It was not started: the run was stopped before."
-    )
+_LOST = "the play's lock was lost, and another apply may have it: its node was out of reach."
+
+
+def _skipped(name: str, why: str = "the run was stopped before.") -> Outcome:
+    return Outcome(node=name, result=Result.SKIPPED, detail=f"It was not started: {why}")
 
 
 def _too_many_failed(batch: Batch, outcomes: Sequence[Outcome]) -> bool:

@@ -39,7 +39,7 @@ watch_once() {
 			roll_back "The runner was killed."
 	elif [ "$(uptime)" -ge "$end" ]; then
 		read -r pid _ <"$dir/worker"
-		kill -9 -- "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null
+		kill -9 "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null
 		roll_back "The steps took longer than $(meta run_timeout) s."
 	fi
 }
@@ -48,7 +48,7 @@ end_rest() { # WHAT
 	[ "$(sed -n "s/^boot$tab//p" "$dir/lock" 2>/dev/null)" = "$(boot)" ] || return 0
 	read -r pid _ 2>/dev/null <"$dir/$1" && ! running "$1" || return 0
 	tries=0
-	while kill -9 -- "-$pid" 2>/dev/null && [ $tries -lt 50 ]; do
+	while kill -9 "-$pid" 2>/dev/null && [ $tries -lt 50 ]; do
 		tries=$((tries + 1))
 		pause
 	done

@@ -1,0 +1,154 @@
+"""What happens to a node, or to who applies, while it holds still."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from tests.faults.node import IN_OUR_CHAIN, STATE, Case, Node, wait_until
+from tests.faults.scenario import Controller
+from tests.faults.steps import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A node that holds still at a step of an apply, and the apply's controller."""
+
+    node: Node
+    step: Step
+    controller: Controller
+
+    def kill(self, pids: Iterable[int | None]) -> None:
+        for pid in pids:
+            if pid is not None:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    def release(self) -> None:
+        self.node.release()
+
+    def let_others_react(self) -> None:
+        """Hold on until the run is over; a run that waits for what holds still never is."""
+        wait_until(self.node.outcome, 2)
+
+
+def nothing(scene: Scene) -> None:
+    scene.release()
+
+
+def kill_controller(scene: Scene) -> None:
+    scene.controller.process.kill()
+    scene.controller.process.join()
+    scene.release()
+
+
+def kill_runner(scene: Scene) -> None:
+    scene.kill([scene.node.pid_of("worker")] if scene.step.worker else _carriers(scene))
+    scene.let_others_react()
+    scene.release()
+
+
+def kill_guard(scene: Scene) -> None:
+    scene.kill([scene.node.pid_of("guard")])
+    scene.release()
+
+
+def kill_both(scene: Scene) -> None:
+    scene.kill([scene.node.pid_of("worker"), scene.node.pid_of("guard")])
+    scene.let_others_react()
+    scene.release()
+
+
+def _carriers(scene: Scene) -> list[int]:
+    """Before there is a runner of its own: the script that the controller runs on the node."""
+    return [pid for pid, words in scene.node.processes().items() if "sshd" not in words]
+
+
+def kill_sshd(scene: Scene) -> None:
+    """The listener and all sessions; the node's init starts it again."""
+    node = scene.node
+    node.sh("kill -9 $(pidof sshd)", check=False)
+    scene.release()
+    wait_until(lambda: not node.sh("pidof sshd", check=False), 2)
+    node.start_sshd()
+
+
+def kill_session(scene: Scene) -> None:
+    """Only those sshds that serve somebody."""
+    scene.kill(p for p, words in scene.node.processes().items() if words.startswith("sshd"))
+    scene.release()
+
+
+def kill_user_processes(scene: Scene) -> None:
+    """All that came from a login, whatever its process group or session, but not sshd itself."""
+    scene.kill(scene.node.processes())
+    scene.release()
+
+
+def cut_link(scene: Scene) -> None:
+    scene.node.lab.cut(scene.node.name)
+    scene.release()
+    # Longer than any timer on the node, and than the node needs to go back.
+    wait_until(scene.node.outcome, 40)
+    time.sleep(0.5)
+    scene.node.lab.mend(scene.node.name)
+
+
+def fill_disk(scene: Scene) -> None:
+    scene.node.sh(f"cat /dev/zero >{STATE}/fill 2>/dev/null; true")
+    scene.release()
+
+
+def change_by_hand(scene: Scene) -> None:
+    """A rule in one of svcform's chains that the plan changes."""
+    scene.node.sh(f"iptables-nft -t nat {IN_OUR_CHAIN}")
+    scene.release()
+
+
+def fail_restore(scene: Scene) -> None:
+    """The next iptables-restore reads half of its input and is killed."""
+    action = "/usr/bin/head -n 2 >/dev/null; kill -9 $$"
+    for tool in ("iptables-nft-restore", "ip6tables-nft-restore"):
+        scene.node.wrap(Case(tool, "*", action, mark="killed"))
+    scene.release()
+
+
+def reboot(scene: Scene) -> None:
+    scene.node.lab.reboot(scene.node.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A column of the table.
+
+    ``small_disk`` gives the state folder a file system of its own that can be filled, ``pty`` runs
+    sudo's commands in a terminal of their own.
+    """
+
+    name: str
+    title: str
+    inflict: Callable[[Scene], None]
+    small_disk: bool = False
+    pty: bool = False
+
+
+FAULTS = (
+    Fault(name="none", title="nothing", inflict=nothing),
+    Fault(name="controller", title="kill -9 of the controller", inflict=kill_controller),
+    Fault(name="runner", title="kill -9 of the runner", inflict=kill_runner),
+    Fault(name="guard", title="kill -9 of the guard", inflict=kill_guard),
+    Fault(name="both", title="kill -9 of runner and guard", inflict=kill_both),
+    Fault(name="sshd", title="kill -9 of sshd and its sessions", inflict=kill_sshd),
+    Fault(name="link", title="link cut both ways", inflict=cut_link),
+    Fault(name="disk", title="`ENOSPC` on the state folder", inflict=fill_disk, small_disk=True),
+    Fault(name="user", title="`KillUserProcesses=yes`", inflict=kill_user_processes),
+    Fault(name="pty", title="sudo's `use_pty`, session lost", inflict=kill_session, pty=True),
+    Fault(name="hand", title="a change by hand", inflict=change_by_hand),
+    Fault(name="tool", title="iptables-restore killed half-way", inflict=fail_restore),
+    Fault(name="reboot", title="reboot", inflict=reboot),
+)
+BY_NAME = {fault.name: fault for fault in FAULTS}

@@ -1,0 +1,357 @@
+"""A node of the lab from the inside: its processes, its state, and places where it holds still."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from svcform.lab.lab import Lab
+from svcform.lab.sshd import find_sshd
+
+STATE = "/var/lib/svcform"
+#: Rules of a person who works on the node at the same time.
+IN_INPUT = "-A INPUT -s 198.51.100.7/32 -m comment --comment by-hand -j ACCEPT"
+IN_OUR_CHAIN = "-A SVCFORM-SERVICES -s 198.51.100.8/32 -j RETURN"
+_BREAK = "/run/break"
+#: What a state folder holds when nothing is going on.
+_KEPT = frozenset(
+    [
+        *("confirmed", "previous", "host", "layout", "project", "receipts"),
+        *("reading", "runner", "runs", "services.tsv"),
+    ]
+)
+_PHASES = ("settings that come", "ip filter", "ip nat", "settings that go", "conntrack")
+_TOOLS = "/usr/local/sbin"  # first in sudo's secure_path
+_LOOK = r"""
+for tool in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy; do
+	echo "== $tool"; $tool-save
+done
+echo "== sysctls"
+cd /proc/sys/net && for path in ipv4/ip_forward ipv4/conf/all/route_localnet \
+	ipv6/conf/all/forwarding; do echo "$path $(cat $path)"; done
+echo "== routes"; ip route; ip -6 route
+cd @STATE@ || exit 1
+for file in project layout services.tsv host/record $(ls -d confirmed/* confirmed/*/* \
+	previous/* previous/*/* 2>/dev/null | grep -v '/meta$'); do
+	[ ! -f "$file" ] || { echo "== file $file"; cat "$file"; }
+done
+"""
+_WRAPPER = """\
+#!/bin/sh
+# more
+exec {real} "$@"
+"""
+_CASE = """\
+case " $* " in
+{pattern}) if {given} && /bin/mkdir {place}/{mark} 2>/dev/null; then {action}; fi ;;
+esac
+"""
+#: Says where it is, and waits there until somebody writes to the fifo.
+_WAIT = "echo $$ >{place}/reached.new; /bin/mv {place}/reached.new {place}/reached; : <{place}/go"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stop:
+    """Where a node holds still: before or after a tool is run with arguments that match.
+
+    ``pattern`` is the shell's, for the arguments with a space on both sides.  ``given`` is a
+    command that has to succeed, too.  With ``half`` the tool is ``cat``, amid its input.
+    """
+
+    tool: str
+    pattern: str = "*"
+    after: bool = False
+    given: str = ":"
+    half: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What a tool does instead where its arguments match; only the first of those with a mark."""
+
+    tool: str
+    pattern: str
+    action: str
+    given: str = ":"
+    mark: str = "stopped"
+
+
+@dataclass(slots=True)
+class Node:
+    """One node; its old state is what :meth:`remember` saw, and so are the program's steps."""
+
+    lab: Lab
+    name: str
+    steps: dict[str, str] = field(default_factory=dict)
+    old: dict[str, str] = field(default_factory=dict)
+    new: dict[str, str] = field(default_factory=dict)
+
+    # ---- looking
+
+    @property
+    def root(self) -> Path:
+        return Path(f"/proc/{self.lab.state['nodes'][self.name]['pid']}/root")
+
+    def sh(self, script: str, *, check: bool = True) -> str:
+        text = f"PATH=/usr/sbin:/usr/bin:/sbin:/bin\n{script}"
+        done = self.lab.run(self.name, ["/bin/sh", "-c", text])
+        assert not check or done.returncode == 0, f"{script}: {done.stderr.decode()}"
+        return done.stdout.decode()
+
+    def look(self) -> dict[str, str]:
+        """All that an apply can change, by what it is."""
+        text = self.sh(_LOOK.replace("@STATE@", STATE))
+        parts = re.split(r"(?m)^== (.*)\n", text)[1:]
+        found = dict(zip(parts[::2], parts[1::2], strict=True))
+        return {k: _normal(v) if "tables" in k else v for k, v in found.items()}
+
+    def processes(self) -> dict[int, str]:
+        """What runs on the node, other than its init and its sshd: pids of this machine."""
+        init = int(self.lab.state["nodes"][self.name]["pid"])
+        # A list of children is quick, and misses some when others end meanwhile (proc(5)).
+        return self._described(_descendants(init)) or self._described(_members(init))
+
+    def _described(self, pids: list[int]) -> dict[int, str]:
+        found = {}
+        for pid in pids:
+            with suppress(OSError):
+                words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+                # A zombie has no words.
+                if words and "[listener]" not in words:
+                    found[pid] = words
+        return found
+
+    def run_folder(self) -> Path | None:
+        """The folder of the run that is under way, or was last."""
+        runs = self.root / STATE[1:] / "runs"
+        found = [path for path in runs.glob("*") if (path / "meta").exists()]
+        return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+    def pid_of(self, who: str) -> int | None:
+        """The pid, on this machine, of the run's worker or guard."""
+        folder = self.run_folder()
+        try:
+            wanted = (folder / who).read_text().split()[0] if folder else ""
+        except OSError:
+            return None
+        for pid in self.processes():
+            with suppress(OSError):
+                status = Path(f"/proc/{pid}/status").read_text()
+                if re.search(rf"(?m)^NSpid:.*\t{wanted}$", status):
+                    return pid
+        return None
+
+    def outcome(self) -> str:
+        folder = self.run_folder()
+        try:
+            return (folder / "outcome").read_text().strip() if folder else ""
+        except OSError:
+            return ""
+
+    def run_log(self) -> str:
+        """What the last run left, for people."""
+        folder = self.run_folder()
+        names = ("phase", "journal", "outcome", "detail", "failed", "log")
+        found = [folder / name for name in names if folder and (folder / name).exists()]
+        return "".join(f"{path.name}: {path.read_text()}" for path in found)
+
+    # ---- judging
+
+    def state(self) -> str:
+        now = self.look()
+        return next((w for w in ("old", "new") if _same(now, getattr(self, w))), "neither")
+
+    def differences(self) -> list[str]:
+        """From the old state, and from the new one, by line."""
+        now, found = self.look(), []
+        for word, known in (("old", self.old), ("new", self.new)):
+            for key in sorted(now | known):
+                before, after = known.get(key, "").split("\n"), now.get(key, "").split("\n")
+                lines = [x for x in difflib.ndiff(before, after) if x[0] in "+-"]
+                found += [f"{word}: {key}: {line}" for line in lines]
+        return found
+
+    def has_lock(self) -> bool:
+        return (self.root / STATE[1:] / "lock").exists()
+
+    def has_hand_made_rule(self) -> bool:
+        return IN_OUR_CHAIN in self.look()["iptables-nft"]
+
+    def litter(self) -> list[str]:
+        """What has no business in the state folder once nothing runs."""
+        folder = self.root / STATE[1:]
+        found = [p.name for p in folder.iterdir() if p.name not in _KEPT]
+        runs = folder / "runs"
+        unfinished = [p for p in runs.glob("*") if not (p / "outcome").exists()]
+        return [
+            f"left behind: {name}" for name in (*found, *(f"runs/{p.name}" for p in unfinished))
+        ]
+
+    # ---- holding still
+
+    def stop_at(self, stop: Stop, phase: str = "") -> None:
+        """Let the node hold still once it gets there; ``phase`` names a step of the program."""
+        action = _WAIT.format(place=_BREAK)
+        if stop.after:
+            action = f'{{real}} "$@"; code=$?; {action}; exit $code'
+        if stop.half:
+            # dd takes a byte at a time from a pipe, and so no more than it should.
+            action = f"/bin/dd bs=1 count=5000 2>/dev/null; {action}"
+        pattern = stop.pattern.replace("@STEP@", self.steps.get(phase, ""))
+        self.wrap(Case(stop.tool, pattern, action, given=stop.given))
+
+    def fail_at(self, phase: str) -> None:
+        """Let a step of the program do its work, and fail."""
+        pattern = f"*step.{self.steps[phase]}.command*"
+        self.wrap(Case("sh", pattern, '{real} "$@"; exit 3', mark="failed"))
+
+    def wrap(self, case: Case) -> None:
+        """Do something else the first time that a tool is run with such arguments."""
+        real = self.sh(f"command -v {case.tool}").strip()
+        path = self.root / _TOOLS[1:] / case.tool
+        text = path.read_text() if path.exists() else _WRAPPER.format(real=real)
+        values = {"{real}": real, "{place}": _BREAK}
+        lines = _CASE.replace("{action}", case.action)
+        for key in ("pattern", "given", "mark"):
+            values[f"{{{key}}}"] = getattr(case, key)
+        for key, value in values.items():
+            lines = lines.replace(key, value)
+        path.write_text(text.replace("# more\n", f"{lines}# more\n"))
+        path.chmod(0o755)
+
+    def reached(self) -> bool:
+        return (self.root / f"{_BREAK[1:]}/reached").exists()
+
+    def release(self) -> None:
+        """Let go of what holds still; it may have been killed, or not be listening yet."""
+
+        def write() -> bool:
+            try:
+                os.close(os.open(self.root / f"{_BREAK[1:]}/go", os.O_WRONLY | os.O_NONBLOCK))
+            except OSError:
+                return False
+            return True
+
+        wait_until(write, 0.5)
+
+    # ---- between two cells
+
+    def arrange(self) -> None:
+        """What :meth:`stop_at` needs; a reboot takes it away."""
+        self.sh(f"umask 022; mkdir {_BREAK} && mkfifo {_BREAK}/go && mount -t tmpfs tools {_TOOLS}")
+
+    def remember(self) -> None:
+        """Take what is for the old state, to which :meth:`reset` comes back."""
+        self.sh(
+            f"rm -rf /var/kept; mkdir /var/kept; cp -a {STATE} /var/kept/state;"
+            " rm -rf /var/kept/state/runs/*; cp -a /etc/sudoers /etc/rc*.d /etc/init.d /var/kept;"
+            " for t in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy;"
+            " do $t-save >/var/kept/$t; done"
+        )
+        self.old = self.look()
+
+    def kill_all(self) -> None:
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def reset(self) -> None:
+        """Back to the old state, by other means than svcform's."""
+        self.kill_all()
+        self.lab.mend(self.name)
+        self.sh(
+            f"umount {STATE} 2>/dev/null; umount {_TOOLS} 2>/dev/null; rm -rf {_BREAK}"
+            f" {STATE}; cp -a /var/kept/state {STATE}; cp -a /var/kept/sudoers /etc/sudoers;"
+            " for d in /var/kept/rc*.d /var/kept/init.d; do rm -rf /etc/${d##*/};"
+            " cp -a $d /etc; done;"
+            " for t in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy;"
+            " do $t-restore </var/kept/$t || exit 1; done"
+        )
+        for line in self.old["sysctls"].splitlines():
+            path, value = line.split()
+            self.sh(f"echo {value} >/proc/sys/net/{path}")
+        if not self.sh("pidof sshd", check=False):
+            self.start_sshd()
+        self.arrange()
+
+    def start_sshd(self) -> None:
+        self.sh(f"{find_sshd()} -E /var/log/sshd.log")
+
+    def learn(self) -> None:
+        """Take what is for the new state, and the last run's steps for those that lead there."""
+        self.new = self.look()
+        folder = self.run_folder()
+        assert folder is not None
+        for line in (folder / "steps").read_text().splitlines():
+            number, _, summary = line.partition("\t")
+            for phase in _PHASES:
+                if phase in summary:
+                    self.steps[phase] = number
+
+    def syslog(self) -> str:
+        return (self.root / "var/log/syslog").read_text()
+
+
+def wait_until(condition: Callable[[], object], seconds: float) -> bool:
+    """Whether it came true in time."""
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            return False
+        time.sleep(0.04)
+    return True
+
+
+def _descendants(pid: int) -> list[int]:
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        children = [c for task in tasks for c in (task / "children").read_text().split()]
+    except OSError:
+        return []
+    return [found for c in children for found in (int(c), *_descendants(int(c)))]
+
+
+def _members(init: int) -> list[int]:
+    """All in the process-id namespace of an init, without it."""
+    wanted = Path(f"/proc/{init}/ns/pid").readlink()
+    found = []
+    for entry in os.scandir("/proc"):
+        with suppress(OSError):
+            if entry.name.isdigit() and Path(f"/proc/{entry.name}/ns/pid").readlink() == wanted:
+                found.append(int(entry.name))
+    return [pid for pid in found if pid != init]
+
+
+def _normal(text: str) -> str:
+    """A listing without counters and comments, chains by name, and no tables that are empty."""
+    tables: dict[str, dict[str, list[str]]] = {}
+    table: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        words = line.split()
+        if line.startswith("*"):
+            table = tables.setdefault(line, {})
+        elif line.startswith(":"):
+            table.setdefault(words[0][1:], []).insert(0, f"{words[0]} {words[1]}")
+        elif line.startswith("-A"):
+            table.setdefault(words[1], []).append(line)
+    lines = []
+    for name, chains in sorted(tables.items()):
+        if any(len(rules) > 1 or rules[0].endswith(" -") for rules in chains.values()):
+            lines.append(name)
+            lines += [line for chain in sorted(chains) for line in chains[chain]]
+    return "\n".join(lines)
+
+
+def _same(now: dict[str, str], known: dict[str, str]) -> bool:
+    return {k: _foreign_out(v) for k, v in now.items()} == known
+
+
+def _foreign_out(text: str) -> str:
+    return "\n".join(x for x in text.split("\n") if x not in (IN_INPUT, IN_OUR_CHAIN))
