@@ -250,7 +250,7 @@ def open_arena(folder: Path, addresses: Sequence[str], iptables: str = "nft") ->
     node, world = kernel.new_network(), kernel.new_network()
     machine.make_disk(folder / "disk", "arena")
     _choose_iptables(folder / "disk/etc/alternatives", iptables)
-    pid = machine.boot(folder / "disk", "arena", node)
+    pid = machine.boot(machine.Machine(disk=folder / "disk", name="arena", network=node))
     with contextlib.ExitStack() as stack:
         stack.callback(_end, pid)
         stack.callback(os.close, node)
