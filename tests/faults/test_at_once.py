@@ -91,6 +91,8 @@ def test_two_controllers_never_interleave_on_a_node(nodes, plan, part):
         try:
             patience = 60 if number % 2 else 0
             outcomes, heard = meet(nodes, plan, node, patience)
+            # The last line is written when everybody has been told already.
+            assert wait_until(lambda: not node.processes(), 30)
             return patience, outcomes, heard, one_after_the_other(node), node.state(), node.litter()
         finally:
             nodes.free.put(node)
