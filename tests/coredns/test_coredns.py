@@ -210,6 +210,24 @@ def test_a_zone_that_was_broken_by_hand_is_put_right(site):
     assert site.serial("n2") > before
 
 
+def test_where_the_disk_is_full_the_old_answers_stay(site):
+    fill = (
+        "cd /etc/svcform && cp -a coredns copy && "
+        "mount -t tmpfs -o size=$(($(ls copy | wc -l) * 4))k none coredns && "
+        "cp -a copy/. coredns/ && rm -r copy"
+    )
+    assert site.lab.run("n2", ["sh", "-c", fill]).returncode == 0
+    try:
+        site.write(MORE.format(address="10.96.0.99"))
+        done = site.apply()
+        assert done.code == 8, done.out + done.err
+        assert "zone can't be written" in done.out
+        assert site.dig("+short", CLUSTER_IP, node="n2")
+        assert "NXDOMAIN" in site.dig("more.default.svc.cluster.local.", node="n2")
+    finally:
+        site.lab.run("n2", ["umount", "/etc/svcform/coredns"])
+
+
 def test_who_has_port_53_is_named_before_anything_is_done(site):
     assert site.project.svcform("destroy", "--auto-approve", "--allow-deletions").code == 0
     program = "import socket,time;s=socket.socket(2,2);s.bind(('0.0.0.0',53));time.sleep(60)"

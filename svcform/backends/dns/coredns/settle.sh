@@ -57,6 +57,10 @@ act() { # VERB: what does not start says why
 	esac
 	return 1
 }
+fail_to_write() {
+	say "$1 can't be written: $(df -P "$folder" 2>/dev/null | awk 'NR == 2 { print $4 " KiB are free in " $6 }')."
+	return 1
+}
 prove() {
 	[ ! -e "$work/corefile" ] || prove_corefile || return 1
 	sort -u "$work/changed" 2>/dev/null | while read -r origin; do
@@ -66,8 +70,8 @@ prove() {
 for part in "$work"/parts/*[0-9]; do
 	IFS=$tab read -r verb one two three four five <"$part"
 	case $verb in
-	zone) write_zone "$one" "$two" "$three" "$four" "$five" ;;
-	file) write_file "$one" "$two" ;;
+	zone) write_zone "$one" "$two" "$three" "$four" "$five" || fail_to_write "${one}zone" ;;
+	file) write_file "$one" "$two" || fail_to_write "$two" ;;
 	remove) rm -rf "$one" ;;
 	service) act "$one" ;;
 	prove) prove ;;
