@@ -68,9 +68,33 @@ fact_addresses() {
 fact_routes() {
 	has ip || exit 91
 	four=$(ip -4 route show table main) || exit 1
-	[ -z "$four" ] || printf '%s\n' "$four" | sed 's/^/IPv4 /'
-	ip -6 route show table main 2>/dev/null | sed 's/^/IPv6 /'
+	[ -z "$four" ] || printf '%s\n' "$four" | with_protocols IPv4
+	ip -6 route show table main 2>/dev/null | with_protocols IPv6
 	exit 0
+}
+# Busybox's ip shows no protocols (1.36).  The host's record tells which routes are svcform's (83),
+# and RTF_ADDRCONF with RTF_DEFAULT (Linux, ipv6_route.h) which a router has advertised.
+with_protocols() { # IPv4 or IPv6
+	awk -v family="$1" -v record="$state/host/record" '
+		BEGIN {
+			while ((getline line <record) > 0) {
+				split(line, field, "\t")
+				if (field[1] == "route") recorded[field[2]]
+			}
+			while (family == "IPv6" && (getline line <"/proc/net/ipv6_route") > 0) {
+				n = split(line, field, " +")
+				if (field[2] == "00" && substr(field[9], 4, 1) ~ /[57df]/) advertised[field[n]]
+			}
+		}
+		{
+			protocol = device = ""
+			for (i = 2; i < NF; i++) if ($i == "dev") device = $(i + 1)
+			if (device == "lo" && (family " " $1) in recorded) protocol = " proto 83"
+			if ($1 == "default" && device in advertised) protocol = " proto ra"
+			if (/ proto /) protocol = ""
+			sub(/ *$/, "")
+			print family " " $0 protocol
+		}'
 }
 
 # Asking for a route sends nothing.

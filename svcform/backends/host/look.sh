@@ -1,5 +1,5 @@
 # What is svcform's among the host's settings: a line each, kind, key, value, value of before.
-# Sysctls and modules are svcform's by its record, routes by their protocol number.
+# Sysctls and modules are svcform's by its record.
 command -v ip >/dev/null 2>&1 || exit 91
 record=${SVCFORM_STATE:-/var/lib/svcform}/host/record
 if [ -e "$record" ]; then
@@ -26,7 +26,7 @@ for unit in $(our_units); do
 	sed "s/^/unit	${unit##*/}	|/" "$unit"
 done
 for family in 4 6; do
-	ip -$family route show table main 2>/dev/null | grep ' proto 83 ' | while read -r cidr rest; do
+	our_routes $family | while read -r cidr rest; do
 		printf 'route\tIPv%s %s\t%s\t-\n' $family "$cidr" "$rest"
 	done
 done

@@ -16,12 +16,12 @@ for path in $(cat "$record" "$1/record" 2>/dev/null |
 		printf '%s\n' "$value" >"/proc/sys/$path" || code=1
 done
 for family in 4 6; do
-	ip -$family route show table main 2>/dev/null | grep ' proto 83 ' | while read -r route; do
+	our_routes $family | while read -r route; do
 		# shellcheck disable=SC2086 # a route is words
 		grep -qxF "$route" "$1/routes$family" || ip -$family route del $route || exit 1
 	done || code=1
 	while read -r route; do
-		ip -$family route show table main | grep -qF "$route" && continue
+		our_routes $family | grep -qxF "$route" && continue
 		# Before the network has the node's addresses there is no source for it; it comes later.
 		ip -$family route add $route || [ "$SVCFORM_BOOT" = boot ] || exit 1
 	done <"$1/routes$family" || code=1

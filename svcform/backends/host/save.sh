@@ -14,6 +14,6 @@ for path in net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/ipv6/conf/a
 	[ ! -r "$path" ] || printf '%s\t%s\n' "$path" "$(cat "$path")"
 done >"$1/sysctls" || exit 1
 for family in 4 6; do
-	ip -$family route show table main 2>/dev/null | grep ' proto 83 ' >"$1/routes$family"
+	our_routes $family >"$1/routes$family"
 done
 exit 0

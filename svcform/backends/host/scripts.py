@@ -12,11 +12,12 @@ def _read(name: str) -> str:
 
 
 _UNITS = UNIT_FUNCTIONS + _read("units.sh")
+_FUNCTIONS = _UNITS + _read("routes.sh")
 
-LOOK = _UNITS + _read("look.sh")
+LOOK = _FUNCTIONS + _read("look.sh")
 SETTLE = _UNITS + _read("settle.sh")
-SAVE = _UNITS + _read("save.sh")
-RESTORE = _UNITS + _read("restore.sh")
+SAVE = _FUNCTIONS + _read("save.sh")
+RESTORE = _FUNCTIONS + _read("restore.sh")
 
 #: What LOOK prints, of those (kind, key) that stand on standard input.
 FINGERPRINT = f"""look() {{

@@ -46,10 +46,12 @@ while IFS=$tab read -r verb key value; do
 	route)
 		n=$(family "$key")
 		ip -"$n" route del "${key#* }" dev lo proto 83 2>/dev/null
+		note route "$key" - -
 		ip -"$n" route add "${key#* }" dev lo src "$value" proto 83 || exit 1
 		;;
 	unroute)
 		ip -"$(family "$key")" route del "${key#* }" dev lo proto 83 || exit 1
+		forget route "$key" || exit 1
 		;;
 	line) text="$text${value#|}
 " ;;

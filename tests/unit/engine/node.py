@@ -46,7 +46,9 @@ class LabNode:
         setup += "ip addr add 192.0.2.11/24 dev e0; ip link set e0 up; "
         setup += "echo 0 >/proc/sys/net/ipv4/ip_forward; "
         if shell == "busybox":
-            setup += "mount --bind /usr/bin/busybox /usr/bin/dash || exit 1; "
+            # Its shell may prefer its own commands (Debian's static one); Alpine has no other ip.
+            for path in ("/usr/bin/dash", os.path.realpath("/usr/sbin/ip")):
+                setup += f"mount --bind /usr/bin/busybox {path} || exit 1; "
         process = subprocess.Popen(
             ["unshare", "--net", "--mount", "bash", "-c", setup + "echo ready; exec sleep 600"],
             stdout=subprocess.PIPE,

@@ -38,7 +38,7 @@ def test_what_is_planned_is_applied_and_the_second_plan_is_empty(lab_node: LabNo
     outcome = carry_out(node, first)
     assert (outcome.result, outcome.detail) == (Result.APPLIED, "")
     assert lab_node.run("cat /proc/sys/net/ipv4/ip_forward") == "1\n"
-    assert "10.96.0.0/16 dev lo proto 83" in lab_node.run("ip route")
+    assert "10.96.0.0/16 dev lo " in lab_node.run("ip route")
     assert "--to-destination 10.244.1.5:8080" in lab_node.run("iptables-nft-save -t nat")
     assert plan(node, port()).is_empty
     lab_node.wait_until_idle()
@@ -69,3 +69,26 @@ def test_an_observation_holds_facts_and_memory(lab_node: LabNode) -> None:
     assert seen.recorded.receipt is not None
     assert (seen.recorded.receipt.who, seen.recorded.receipt.outcome) == ("alice", "applied")
     assert seen.recorded.lock is None
+
+
+ADVERTISE = """
+import socket
+s = socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_ICMPV6)
+s.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_HOPS, 255)
+everybody = ("ff02::1", 0, 0, socket.if_nametoindex("e1"))
+s.sendto(bytes([134, 0, 0, 0, 64, 0, 7, 8]) + bytes(8), everybody)
+"""
+
+
+def test_a_route_that_a_router_advertised_is_known_as_one(lab_node: LabNode) -> None:
+    """Forwarding would end it unless accept_ra is 2; and busybox's ip doesn't say whose it is."""
+    settings = "/proc/sys/net/ipv6/conf/e0"
+    lab_node.run(f"echo 1 | tee {settings}/accept_ra_from_local >{settings}/accept_ra")
+    lab_node.run(
+        "ip -6 addr add fe80::1/64 dev e1 nodad; ip -6 route add default dev e1 metric 9000"
+    )
+    lab_node.run(f"until ip -6 route | grep -q default.via; do python3 -c '{ADVERTISE}'; done")
+    seen = observe([lab_node.node()], opener)[lab_node.node().name]
+    assert isinstance(seen, Observation)
+    routes = [line for line in seen.facts.routes if line.startswith("IPv6 default ")]
+    assert ["ra" in line.split() for line in routes] == [True, False]
