@@ -101,6 +101,9 @@ def cut_link(scene: Scene) -> None:
 def fill_disk(scene: Scene) -> None:
     scene.node.sh(f"cat /dev/zero >{STATE}/fill 2>/dev/null; true")
     scene.release()
+    # A run that has used up what it had set aside ends when somebody makes room.
+    wait_until(scene.node.outcome, 15)
+    scene.node.sh(f"rm -f {STATE}/fill")
 
 
 def change_by_hand(scene: Scene) -> None:

@@ -20,7 +20,11 @@ conclude() { # OUTCOME DETAIL: the last act of every run
 	decided=1
 	put "$dir/detail" "$2"
 	put "$dir/ended" "$(boot) $(uptime)"
-	put "$dir/outcome" "$1"
+	# Until somebody makes room the run goes on, with its lock and its checkpoint.
+	put "$dir/outcome" "$1" || {
+		decided=0
+		return 1
+	}
 	persist "$dir/outcome"
 	release_lock
 	rm -rf "$dir"/step.* "$dir"/fingerprint.* "$dir/checkpoint" "$dir/after" "$dir"/reading* "$dir/answer" \
@@ -133,5 +137,8 @@ adopt() { # a run whose processes are gone: be its guard
 	last=$(cat "$dir/guard" 2>/dev/null)
 	# Of many heirs, one.
 	mkdir "$dir/heir.${last%% *}" 2>/dev/null || return 0
-	guard
+	guard || {
+		rmdir "$dir/heir.${last%% *}"
+		return 1
+	}
 }
