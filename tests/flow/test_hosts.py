@@ -13,12 +13,13 @@ import pytest
 from svcform.lab import lab
 from svcform.lab.lab import Lab
 from svcform.lab.spec import EndpointSpec, LabSpec, NodeSpec
+from tests.flow.under_test import proxies
 
 pytestmark = pytest.mark.root
 _SITE = """\
 - name: lab
   hosts: lab
-  vars: {service_cidrs: [10.96.0.0/16]}
+  vars: {service_cidrs: [10.96.0.0/16], proxy_mode: MODE}
   manifests: [../services/]
 """
 _SERVICE = """\
@@ -54,11 +55,14 @@ _PLAIN = LabSpec(
 )
 
 
-@pytest.fixture(scope="module")
-def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, str]]:
+@pytest.fixture(scope="module", params=proxies(), ids=lambda backend: backend.name)
+def applied(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Lab, str]]:
     """The lab after an apply, and what the plan before it said."""
     project = tmp_path_factory.mktemp("hosts")
-    for name, text in (("playbooks/site.yml", _SITE), ("services/web.yml", _SERVICE)):
+    site = _SITE.replace("MODE", request.param.mode.value)
+    for name, text in (("playbooks/site.yml", site), ("services/web.yml", _SERVICE)):
         (project / name).parent.mkdir(exist_ok=True)
         (project / name).write_text(text)
     spec = LabSpec(directory=project / ".lab", nodes=_PLAIN.nodes, endpoints=_PLAIN.endpoints)

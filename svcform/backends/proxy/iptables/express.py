@@ -44,21 +44,29 @@ _NEW = r.Conntrack(("NEW",))
 
 
 def express(intent: Intent, facts: Facts) -> Expressed:
-    """What the node should hold: nothing unless it runs this mode.
+    """What the node should hold; of other modes what lets their packets through FORWARD.
 
+    Where iptables' FORWARD drops, no table of another tool's can accept.
     The wanted variant is that of the node's plain ``iptables`` command; in the other one nothing
     is wanted.
     """
-    if not intent.wanted or intent.settings.proxy_mode is not ProxyMode.IPTABLES:
+    mode = intent.settings.proxy_mode
+    if not intent.wanted or mode is ProxyMode.NONE:
         return Expressed(wanted=MappingProxyType({}))
     variant = variant_of(facts)
     addresses = resolve(intent.settings, facts, intent.connection_host)
     every = (_shape(intent, family, variant) for family in Family)
     shapes = [shape for shape in every if _has_anything(intent, shape)]
+    if mode is not ProxyMode.IPTABLES:
+        shapes = [s for s in shapes if facts.forward_policy.get(s.family) == "DROP"]
     require_tools(facts, (FAMILY_WORDS[shape.family] for shape in shapes), intent.node_name)
     layers: list[Layer] = []
     for shape in shapes:
-        layers += _family_layers(intent, facts, _Place(variant, shape), addresses)
+        place = _Place(variant, shape)
+        if mode is ProxyMode.IPTABLES:
+            layers += _family_layers(intent, facts, place, addresses)
+        else:
+            layers += _forward_layers(intent, place, addresses)
     return Expressed(wanted=Layered(tuple(layers)))
 
 
@@ -117,6 +125,15 @@ def _family_layers(
     yield _hairpin_layer(intent.hairpin, place)
     yield place.layer(own.nat, {**own.filter, **forward})
     yield _jumps(own, place, forward=bool(forward))
+
+
+def _forward_layers(intent: Intent, place: _Place, addresses: NodeAddresses) -> Iterator[Layer]:
+    """One jump, and the chains behind it."""
+    shape = place.shape
+    common = common_chains(intent.common, stubs(intent.own, shape), intent.cluster_ips, shape)
+    yield place.layer({}, forward_chains(common, shape, addresses))
+    where = address(place.variant, FAMILY_WORDS[shape.family], "filter", "FORWARD")
+    yield {where: Jumps((_jump(FORWARD, r.Conntrack(("DNAT",))),))}
 
 
 @lru_cache(maxsize=32)

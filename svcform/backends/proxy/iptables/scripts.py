@@ -7,6 +7,7 @@ any use of nf_tables' socket does where nf_tables is a module.  So /proc is aske
 from __future__ import annotations
 
 from svcform.backends.proxy.iptables.objects import TOOL_PREFIXES, Variant
+from svcform.lang.nft.forward import LIST_FOREIGN
 
 #: ``has VARIANT FAMILY``: the kernel has such tables in this network namespace.
 #: ``tool VARIANT FAMILY``: how the names of its tools begin.
@@ -64,25 +65,8 @@ exit 0
 """,
 }
 
-#: The tables of nftables on the forward hook, but for those that iptables-nft shows.  Chains are
-#: listed because nft 1.0.6 reads every rule for "list tables": 18 s where there are 110,000.
-FOREIGN_TABLES = (
-    _FUNCTIONS
-    + r"""
-has nft ip || exit 90
-command -v nft >/dev/null 2>&1 || exit 90
-nft list chains | awk '
-  $1 == "table" { table = $2 " " $3 }
-  / hook forward / { print table }
-' | sort -u | while read -r family table; do
-  case $family:$table in
-  ip:nat | ip:filter | ip:mangle | ip:raw | ip:security) ;;
-  ip6:nat | ip6:filter | ip6:mangle | ip6:raw | ip6:security) ;;
-  *) nft -t list table "$family" "$table" || exit 1 ;;
-  esac
-done
-"""
-)
+#: Prints the foreign tables of nftables on the forward hook.
+FOREIGN_TABLES = _FUNCTIONS + "has nft ip || exit 90\n" + LIST_FOREIGN
 
 
 def save_script(variant: Variant, family: str) -> str:

@@ -25,8 +25,8 @@ class NftablesBackend:
     mode: ProxyMode | None = ProxyMode.NFTABLES
 
     def probes(self) -> tuple[Probe, ...]:
-        """Listings of both families."""
-        return observe.probes()
+        """Listings of both families, and of foreign tables."""
+        return (*observe.probes(), *caveats.probes())
 
     def read(self, readings: Mapping[str, Reading], facts: Facts) -> Snapshot:
         """All that is in our tables."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from svcform.backends.contract import Reading
+from svcform.backends.contract import Probe, Reading
+from svcform.backends.proxy.nftables.scripts import FOREIGN_TABLES
 from svcform.backends.proxy.nftables.tools import (
     OLDEST_KERNEL,
     OLDEST_TOOL,
@@ -12,16 +13,25 @@ from svcform.backends.proxy.nftables.tools import (
     version_of,
 )
 from svcform.diagnostics import Diagnostic, Severity
+from svcform.lang.nft.forward import foreign_drops
 from svcform.model.facts import Facts
 from svcform.policy.intent import Intent
+
+_FOREIGN = "nftables.foreign"
+
+
+def probes() -> tuple[Probe, ...]:
+    """What has to be seen besides our own tables."""
+    return (Probe(name=_FOREIGN, script=FOREIGN_TABLES),)
 
 
 def caveats(
     readings: Mapping[str, Reading], facts: Facts, intent: Intent
 ) -> tuple[Diagnostic, ...]:
     """All that stands in the way."""
-    del readings
-    return tuple(_too_old(facts, intent.node_name))
+    foreign = readings.get(_FOREIGN)
+    text = foreign.output.decode(errors="replace") if foreign else ""
+    return (*_too_old(facts, intent.node_name), *foreign_drops(text, intent.node_name))
 
 
 def _too_old(facts: Facts, node: str) -> Iterator[Diagnostic]:

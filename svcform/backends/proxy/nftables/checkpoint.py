@@ -79,7 +79,7 @@ _AS_SCRIPT = r"""
 as_script() {
   listing "$1" | awk -v family="$1" '
     { sub(/^\t+/, "") }
-    /^table / { print "add table " family " svcform"; next }
+    /^table / { print "0 add table " family " svcform"; next }
     depth == 0 && /^(set|map|chain) / {
       kind = $1; name = $2; depth = 1; text = hook = ""; inside = 0
       next
@@ -117,9 +117,9 @@ SAVE = (
     + _AS_SCRIPT
     + r"""
 umask 077
-run=${1%/*/*}
+run=$2
 old=$state/confirmed/nftables/state
-[ ! -e "$run/checkpoint/nftables/state" ] || old=$run/checkpoint/nftables/state
+[ -z "$run" ] || [ ! -e "$run/checkpoint/nftables/state" ] || old=$run/checkpoint/nftables/state
 if [ ! -e "$old" ]; then
   old=$1/listed
   : >"$old" || exit 1
@@ -132,18 +132,38 @@ delete table ip6 svcform'; cat "$old"; } >"$old.check" && nft -c -f "$old.check"
   fi
 fi
 scripts=
-case $1 in
-*/after/*) scripts=$(grep -ls '^# svcform nftables$' "$run"/step.*.stdin) ;;
-esac
+[ -z "$run" ] || scripts=$(grep -ls '^# svcform nftables$' "$run"/step.*.stdin)
 # The names have no spaces in them: runs are numbered.
 fold "$old" $scripts >"$1/state.new" && mv "$1/state.new" "$1/state" || exit 1
 rm -f "$1/listed" "$1/listed.check"
 """
 )
 
-#: One transaction; of what traffic had filled nothing is left.
+#: ``here`` and ``there``: elements and numbers of rules, as they are and as a script makes them.
+_COMPARE = r"""
+here() {
+  for family in ip ip6; do lines $family || return 1; done | awk '
+    $2 == "chain" { if ($5 != "type") rules[$1 " " $3]++; else rules[$1 " " $3] += 0; next }
+    $2 != "set" { print }
+    END { for (name in rules) print "chain", name, rules[name] }
+  ' | sort
+}
+there() {
+  awk '
+    inside && $0 == "}" { inside = 0; next }
+    inside { sub(/,$/, ""); print place, $0; next }
+    $2 == "element" { inside = 1; place = $3 " " $5 }
+    $2 == "chain" { rules[$3 " " $5] += 0 }
+    $2 == "rule" { rules[$3 " " $5]++ }
+    END { for (name in rules) print "chain", name, rules[name] }
+  ' "$1" | sort
+}
+"""
+
+#: One transaction, and none where all is in its place; of what traffic had filled nothing is left.
 RESTORE = (
     FUNCTIONS
+    + _COMPARE
     + r"""
 saved=$1/state
 [ -f "$saved" ] || exit 0
@@ -155,6 +175,8 @@ fi
 if ! grep -q '^add table' "$saved"; then
   has_nft || exit 0
   nft list chains | grep -q '^table ip6\{0,1\} svcform {' || exit 0
+elif has_nft && [ "$(here | sha256sum)" = "$(there "$saved" | sha256sum)" ]; then
+  exit 0
 fi
 {
   echo 'add table ip svcform

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator, Mapping
 
 from svcform.backends.contract import Probe, Reading
-from svcform.backends.proxy.iptables.checks.foreign_tables import foreign_drops
 from svcform.backends.proxy.iptables.checks.reloaders import reloaders
 from svcform.backends.proxy.iptables.objects import (
     FAMILY_WORDS,
@@ -20,6 +19,7 @@ from svcform.backends.proxy.iptables.scripts import FOREIGN_TABLES
 from svcform.backends.proxy.iptables.tools import OLDEST, variant_of, version_of
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.lang.iptables.save import Table
+from svcform.lang.nft.forward import foreign_drops
 from svcform.model.facts import Facts
 from svcform.policy.intent import Intent
 

@@ -6,9 +6,9 @@ import pytest
 
 from svcform.backends.contract import Reading, Status
 from svcform.backends.proxy.iptables import IPTABLES
-from svcform.backends.proxy.iptables.checks.foreign_tables import foreign_drops
 from svcform.diagnostics import Severity
 from svcform.errors import ReadingFailed, ToolMissing
+from svcform.lang.nft.forward import foreign_drops
 from svcform.model.facts import Facts
 from tests.unit.backends.proxy.iptables.workspaces import everything, intent
 
