@@ -13,6 +13,8 @@ from svcform.views.text import clean, plural, shorten
 
 _NO_ENDPOINT = "no endpoint"
 _FORWARDING = ("sysctl", "net.ipv4.ip_forward")
+_MAIN_UNITS = {"svcform", "svcform.service"}
+_FOLLOWER = "svcform-after-"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,8 +36,12 @@ def service_items(changes: Iterable[ServiceChange]) -> tuple[Item, ...]:
 def other_items(node: NodePlan) -> tuple[Item, ...]:
     """Host settings and repairs; where only objects change, how many do."""
     drift = set(node.drift)
-    found = []
+    found: list[Item] = []
+    units = [change for change in node.changes if _is_unit(change)]
+    found += [_units_item(action, units) for action in {change.action for change in units}]
     for change in node.changes:
+        if _is_unit(change):
+            continue
         if change.address.backend in _PLAIN:
             found.append(_PLAIN[change.address.backend](change))
         elif change.address in drift and not _goes_anyway(node, change):
@@ -131,16 +137,28 @@ _SIGNS = {Action.CREATE: "+", Action.UPDATE: "~", Action.DELETE: "-"}
 
 def _host_item(change: Change) -> Item:
     title = " ".join(("host", *change.address.path[:1]))
-    if change.address.path[0] == "unit":
-        # A whole file; its name says enough.
-        name = clean(change.address.path[1])
-        return Item(0, tuple(change.address.path), _SIGNS[change.action], title, name)
     before = ", ".join(change.before.lines()) if change.before else ""
     after = ", ".join(change.after.lines()) if change.after else ""
     text = f"{before} -> {after}" if before and after else (after or before)
     if not after and change.address.path == _FORWARDING:
         text = f"{change.address.path[1]} is svcform's no more, and stays on"
     return Item(0, tuple(change.address.path), _SIGNS[change.action], clean(title), clean(text))
+
+
+def _is_unit(change: Change) -> bool:
+    return change.address.backend == "host" and change.address.path[0] == "unit"
+
+
+def _units_item(action: Action, changes: Iterable[Change]) -> Item:
+    """All service files that come, change or go: what they are for, or which they are."""
+    names = [change.address.path[1] for change in changes if change.action is action]
+    text = "bring Services back after a reboot"
+    if any(name.startswith(_FOLLOWER) for name in names):
+        text += " or a firewall's restart"
+    if action is Action.UPDATE or not _MAIN_UNITS & {*names}:
+        text = clean(shorten(names, 3))
+    title = f"host boot units ({len(names)})"
+    return Item(0, ("unit", action.value), _SIGNS[action], title, text)
 
 
 def _dns_item(change: Change) -> Item:

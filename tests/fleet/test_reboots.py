@@ -150,7 +150,7 @@ def test_a_unit_that_somebody_took_away_is_drift(lab, project):
     look(lab, "update-rc.d -f svcform remove; echo '# x' >>/etc/init.d/svcform-late")
     said = project.svcform("plan", "--detailed-exitcode")
     assert said.code == 2
-    assert "~ host unit  svcform\n" in said.out
+    assert "~ host boot units (2)  svcform, svcform-late\n" in said.out
     apply(project)
     assert project.svcform("plan", "--detailed-exitcode").code == 0
 

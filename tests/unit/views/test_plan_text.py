@@ -86,6 +86,31 @@ def test_a_host_setting_shows_both_values_and_comes_first():
     assert lines[1].split() == ["~", "host", "sysctl", "x", "=", "0", "->", "x", "=", "1"]
 
 
+UNITS = ("svcform.service", "svcform-late.service", "svcform-after-ufw.service")
+
+
+def units(names, before, after):
+    return tuple(change(f"unit {name}", before, after, backend="host") for name in names)
+
+
+def test_boot_units_are_one_line_that_says_what_they_are_for():
+    come = node("edge-1", changes=units(UNITS, (), ("x",)))
+    text = plan_text(plan(come), "0", Palette())
+    what = "bring Services back after a reboot or a firewall's restart"
+    assert f"  + host boot units (3)  {what}\nPlan: 1 to add" in text.replace("\n\n", "\n")
+    go = node("edge-1", changes=units(UNITS[:2], ("x",), ()))
+    text = plan_text(plan(go), "0", Palette(), rules=True)
+    assert "  - host boot units (2)  bring Services back after a reboot\n" in text
+    assert "  host unit svcform-late.service\n    - x\n" in text
+
+
+def test_of_boot_units_that_somebody_changed_the_names_are_said():
+    changes = (*units(UNITS[:1], ("x",), ("y",)), *units(UNITS[2:], (), ("z",)))
+    text = plan_text(plan(node("edge-1", changes=changes)), "0", Palette())
+    assert "  ~ host boot units (1)  svcform.service\n" in text
+    assert "  + host boot units (1)  svcform-after-ufw.service\n" in text
+
+
 def test_drift_is_told_from_changes():
     broken = change("nat SVCFORM-X", ("-A a",), ("-A b",))
     gone = change("nat SVCFORM-Y", None, ("-A c",))
