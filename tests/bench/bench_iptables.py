@@ -30,6 +30,7 @@ from svcform.model.workspace import Workspace
 from svcform.plan.diff import compare
 from svcform.plan.snapshot import Snapshot
 from svcform.policy.decide import decide
+from svcform.policy.intent import Intent
 from svcform.program.program import Program
 from tests.bench import kube_shape
 from tests.bench.kube_shape import Plain
@@ -56,8 +57,8 @@ def services(count: int, *, dense: bool) -> list[Plain]:
     return found
 
 
-def wanted_of(plain: list[Plain], variant: str) -> Snapshot:
-    """What svcform wants of these Services on a node."""
+def intent_of(plain: list[Plain]) -> Intent:
+    """What a node should do with these Services."""
     made, endpoints = {}, {}
     for one in plain:
         key = NamespacedName(*one.name.partition(":")[0].split("/"))
@@ -80,7 +81,12 @@ def wanted_of(plain: list[Plain], variant: str) -> Snapshot:
         endpoints=endpoints,
         play_services=(tuple(sorted(made)),),
     )
-    return IPTABLES.express(decide(workspace)["n"], facts(variant)).wanted
+    return decide(workspace)["n"]
+
+
+def wanted_of(plain: list[Plain], variant: str) -> Snapshot:
+    """What svcform wants of these Services on a node."""
+    return IPTABLES.express(intent_of(plain), facts(variant)).wanted
 
 
 def facts(variant: str) -> Facts:
@@ -139,7 +145,7 @@ def namespace(word: str = "a") -> Iterator[Namespace]:
 def svcform_times(plain: list[Plain], variant: str) -> tuple[float, float]:
     """Seconds to load all, and to take one endpoint from a Service in the middle."""
     wanted = wanted_of(plain, variant)
-    changed = wanted_of(_one_endpoint_less(plain), variant)
+    changed = wanted_of(one_endpoint_less(plain), variant)
     load, there = program({}, wanted, variant), program(wanted, changed, variant)
     back = program(changed, wanted, variant)
     with namespace() as here:
@@ -154,7 +160,7 @@ def kube_times(plain: list[Plain], variant: str) -> tuple[float, float]:
     """The same in kube-proxy's shape, loaded as kube-proxy does."""
     tool = (f"iptables-{variant}-restore", "-w", "5", "--noflush", "--counters")
     middle = len(plain) // 2
-    changed = _one_endpoint_less(plain)
+    changed = one_endpoint_less(plain)
     stale = kube_shape.stale_chains(plain[middle], changed[middle])
     with namespace() as here:
         loaded = here.run(*tool, given=kube_shape.sync(plain, plain))
@@ -164,7 +170,8 @@ def kube_times(plain: list[Plain], variant: str) -> tuple[float, float]:
     return loaded, min(there, back)
 
 
-def _one_endpoint_less(plain: list[Plain]) -> list[Plain]:
+def one_endpoint_less(plain: list[Plain]) -> list[Plain]:
+    """The same, but for an endpoint of a Service in the middle."""
     middle = len(plain) // 2
     one = plain[middle]
     return [*plain[:middle], one._replace(endpoints=one.endpoints[1:]), *plain[middle + 1 :]]
@@ -192,8 +199,12 @@ while True:
 
 
 def first_packet(plain: list[Plain], variant: str, tries: int) -> float:
-    """Median seconds of a TCP handshake with the last of the Services, from another namespace."""
-    steps = program({}, wanted_of(plain, variant), variant)
+    """Median seconds of a TCP handshake with the last of the Services."""
+    return handshake(plain, program({}, wanted_of(plain, variant), variant), tries)
+
+
+def handshake(plain: list[Plain], steps: Program, tries: int) -> float:
+    """The same on a node with a program of any backend, from another namespace."""
     last = max(plain, key=lambda one: int(ip_address(one.address))).address
     with namespace("node") as node, namespace("client") as client:
         for argv in (

@@ -1,6 +1,6 @@
 """The same Services in kube-proxy's rule shape (v1.36, many endpoints: no comments), to compare.
 
-A chain for each endpoint, a chain for each Service, and one list of all Services.
+iptables: a chain for each endpoint, a chain for each Service, and one list of all Services.
 """
 
 from __future__ import annotations
@@ -102,3 +102,45 @@ def _endpoint_rules(service: Plain, endpoint: tuple[str, int]) -> Iterator[str]:
     chain = _endpoint_chain(service, endpoint)
     yield f"-A {chain} -s {endpoint[0]} -j KUBE-MARK-MASQ"
     yield f"-A {chain} -m tcp -p tcp -j DNAT --to-destination {endpoint[0]}:{endpoint[1]}"
+
+
+_NFT_FIXED = """\
+table ip kube-proxy {
+  set cluster-ips { type ipv4_addr; }
+  map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }
+  chain mark-for-masquerade { meta mark set meta mark or 0x4000; }
+  chain services { ip daddr . meta l4proto . th dport vmap @service-ips; }
+  chain nat-prerouting { type nat hook prerouting priority dstnat; jump services; }
+  chain nat-output { type nat hook output priority -100; jump services; }
+}
+"""
+
+
+def _nft_chain(service: Plain) -> str:
+    digest = base64.b32encode(hashlib.sha256(service.name.encode()).digest())[:8].decode()
+    return f"service-{digest}-{service.name.replace(':', '/')}/tcp"
+
+
+def _nft_rule(service: Plain) -> str:
+    places = ", ".join(f"{n} : {a} . {p}" for n, (a, p) in enumerate(service.endpoints))
+    return (
+        f"add rule ip kube-proxy {_nft_chain(service)} meta l4proto tcp dnat ip addr . port to "
+        f"numgen random mod {len(service.endpoints)} map {{ {places} }}"
+    )
+
+
+def nft_load(services: Sequence[Plain]) -> bytes:
+    """One full sync of the nftables mode: a chain with one rule and one map for each Service."""
+    lines = [f"add chain ip kube-proxy {_nft_chain(service)}" for service in services]
+    lines += map(_nft_rule, services)
+    lines += [f"add element ip kube-proxy cluster-ips {{ {s.address} }}" for s in services]
+    lines += [
+        f"add element ip kube-proxy service-ips {{ {s.address} . tcp . 80 : goto {_nft_chain(s)} }}"
+        for s in services
+    ]
+    return (_NFT_FIXED + "\n".join([*lines, ""])).encode()
+
+
+def nft_change(service: Plain) -> bytes:
+    """Its partial sync of one Service, without the listing that comes before it."""
+    return f"flush chain ip kube-proxy {_nft_chain(service)}\n{_nft_rule(service)}\n".encode()
