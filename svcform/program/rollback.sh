@@ -1,7 +1,8 @@
 # Puts back the state of before the last apply, as the node's runner does on the console.
+# In the backends' order: rules that find no forwarding, or no route, would stop their traffic.
 previous=${SVCFORM_STATE:-/var/lib/svcform}/previous
 failed=0
-for backend in $(sort -rn "$previous/order" | cut -f 2); do
+for backend in $(sort -n "$previous/order" | cut -f 2); do
 	sh "$previous/$backend.restore" "$previous/$backend" || failed=1
 done
 [ ! -e "$previous/connections" ] ||
