@@ -90,7 +90,8 @@ def _own_tables(arena: Arena) -> list[str]:
             elif block.split()[2:3] == ["chain"]:
                 rules.append(f"{block} {line.strip()}")
             elif line.strip() and block and "affinity" not in block:
-                sets += (f"{block} {part.strip(' {}')}" for part in line.strip().split(",") if part)
+                parts = line.strip().replace("elements = {", "").split(",")
+                sets += (f"{block} {part.strip(' }')}" for part in parts if part)
     # Chains are listed in the order of their making, rules in the order in which they count.
     return sorted(sets) + sorted(rules, key=lambda rule: rule.partition("{")[0])
 
