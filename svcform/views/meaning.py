@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from svcform.model.settings import ProxyMode
 from svcform.plan.diff import Action, Change
 from svcform.plan.plan import NodePlan
 from svcform.plan.services import ServiceChange, ServiceRow
@@ -15,6 +16,7 @@ _NO_ENDPOINT = "no endpoint"
 _FORWARDING = ("sysctl", "net.ipv4.ip_forward")
 _MAIN_UNITS = {"svcform", "svcform.service"}
 _FOLLOWER = "svcform-after-"
+_MODES = {mode.value for mode in ProxyMode}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -48,9 +50,24 @@ def other_items(node: NodePlan) -> tuple[Item, ...]:
             found.append(_repair_item(change))
     if node.project and not node.absent and node.layout != LAYOUT:
         found.append(_layout_item(node))
-    if not found and not node.service_changes:
+    modes = _mode_change(node)
+    if modes:
+        text = " -> ".join(modes)
+        found.append(Item(0, ("proxy mode", text), "~", "proxy mode", text))
+    elif not found and not node.service_changes:
         found = _silent_items(node)
     return tuple(sorted(found))
+
+
+def _mode_change(node: NodePlan) -> tuple[str, str] | None:
+    """The old mode and the new one, where all of one's objects go and only another's come."""
+    actions: dict[str, set[Action]] = {}
+    for change in node.changes:
+        if change.address.backend in _MODES:
+            actions.setdefault(change.address.backend, set()).add(change.action)
+    gone = [mode for mode, found in actions.items() if found == {Action.DELETE}]
+    come = [mode for mode, found in actions.items() if found == {Action.CREATE}]
+    return (gone[0], come[0]) if len(gone) == len(come) == 1 else None
 
 
 def _layout_item(node: NodePlan) -> Item:

@@ -127,6 +127,20 @@ def test_objects_that_change_without_a_service_say_so():
     assert "~ iptables  1 object rewritten, no change in meaning" in shown
 
 
+def test_a_change_of_mode_is_one_line_also_beside_a_change_of_a_service():
+    changes = (
+        change("ip nat SVCFORM-X", ("-A a",), None),
+        change("ip services x", None, ("x : y",), backend="nftables"),
+        change("sysctl net.ipv4.x", ("a",), ("b",), backend="host"),
+    )
+    for services in ((), ((row(), row(endpoints=())),)):
+        shown = text(node("n", *services, changes=changes))
+        assert ["~", "proxy", "mode", "iptables", "->", "nftables"] in map(
+            str.split, shown.splitlines()
+        )
+        assert "rewritten" not in shown
+
+
 def test_rules_are_shown_only_on_request():
     changed = change("nat SVCFORM-X", ("-A old", "-A same"), ("-A new", "-A same"))
     of_node = node("n", (row(), row(endpoints=())), changes=(changed,))
