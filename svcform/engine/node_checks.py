@@ -1,4 +1,4 @@
-"""What in the input doesn't fit this very node: checks that need its facts (SVC451 to SVC454, SVC460)."""
+"""What in the input doesn't fit this very node: checks that need its facts."""
 
 from __future__ import annotations
 
