@@ -11,7 +11,7 @@ from svcform.backends.registry import BACKENDS
 from svcform.engine.observe import Observation
 from svcform.engine.recorded import Recorded
 from svcform.model.facts import Facts, Init, InterfaceAddress
-from svcform.model.net import Family, family_of
+from svcform.model.net import family_of
 from svcform.model.node import Node
 from svcform.transport.contract import Binding
 
@@ -46,7 +46,7 @@ class Assumption:
 #: What every assumption takes for granted.
 WORDS = (
     f"iptables {_IPTABLES} and the other tools are there, and systemd starts services",
-    "the kernel forwards nothing yet, and iptables' FORWARD policy is ACCEPT",
+    "the kernel forwards nothing yet, and nobody uses iptables",
     "nothing of svcform's is there yet, and nothing foreign is in the way",
 )
 
@@ -67,7 +67,6 @@ def assume(node: Node) -> Assumption:
         init_writable=True,
         addresses=addresses,
         default_source=MappingProxyType({family_of(a): a for a in reversed(own)}),
-        forward_policy=MappingProxyType(dict.fromkeys(Family, "ACCEPT")),
     )
     readings = {p.name: Reading(status=Status.ABSENT) for b in BACKENDS for p in b.probes()}
     observation = Observation(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 
 from svcform.backends.contract import Reading, Status
-from svcform.backends.proxy.iptables.observe import forward_policy
+from svcform.backends.proxy.iptables.observe import filtered
 from svcform.backends.registry import BACKENDS
 from svcform.engine import fleet
 from svcform.engine.facts import parse_facts
@@ -103,7 +103,7 @@ def understand(sections: Mapping[str, Section], binding: Binding) -> Observation
     }
     facts = parse_facts(sections)
     return Observation(
-        facts=replace(facts, forward_policy=forward_policy(readings, facts)),
+        facts=replace(facts, filtered=filtered(readings, facts)),
         readings=readings,
         recorded=parse_recorded(sections),
         binding=binding,

@@ -52,6 +52,16 @@ class SshConnection(NamedTuple):
     port: int
 
 
+class Resolver(NamedTuple):
+    """Who writes the node's resolv.conf, and its lines that name no server.
+
+    The owner is empty where nobody does (a plain file), ``systemd-resolved``, or who else it is.
+    """
+
+    owner: str = ""
+    lines: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """What one node is.
@@ -60,13 +70,13 @@ class Facts:
     is not on the node is not in it.  ``sysctls`` maps dotted names to values, for those that a
     backend asked for and the kernel has.  ``routes`` are the lines of the main table, each behind
     its family (``IPv4 default via 192.0.2.1 dev eth0``).  ``default_source`` is the source address
-    of the default route, for each family that has one.  ``forward_policy`` says what becomes of a
-    packet that no rule of iptables' FORWARD chain decides: ACCEPT or DROP.
+    of the default route, for each family that has one.  ``filtered`` are the families for which
+    somebody else uses iptables' table filter.
     ``modules`` are those loaded or built in, ``loadable`` those that ``modprobe`` would find, of
     those that a backend asked for; ``module_parameters`` maps ``module.parameter`` to its value.
     ``bridges`` are the interfaces that are bridges.  ``units`` are the active ones among those that
     reload packet filters (``firewalld`` …), ``disruptive`` those of them that, as they are
-    configured, flush everybody's rules or (Docker) close FORWARD when they start again.
+    configured, flush everybody's rules when they start again.
     ``init`` is what starts the node's services, and ``init_writable`` whether files for it can be
     written; they can't on a read-only /etc.
     ``dns_serial`` is the highest serial of a zone on any node of the run, 0 for none.
@@ -94,9 +104,10 @@ class Facts:
     init: Init = Init.NONE
     init_writable: bool = False
     dns_serial: int = 0
-    forward_policy: Mapping[Family, str] = field(default_factory=lambda: MappingProxyType({}))
+    filtered: frozenset[Family] = frozenset()
     ssh: SshConnection | None = None
     sshd: tuple[Listening, ...] = ()
+    resolver: Resolver = Resolver()
 
     def has_address(self, address: str) -> bool:
         """Whether an interface of the node has this canonical address."""

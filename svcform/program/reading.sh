@@ -161,8 +161,7 @@ fact_units() {
 	exit 0
 }
 
-# Whether a restart of a unit, as it is configured, flushes rules that aren't its own, or (Docker,
-# after a boot) closes FORWARD.
+# Whether a restart of a unit, as it is configured, flushes rules that aren't its own.
 disrupts() {
 	case $1 in
 	nftables | iptables | ip6tables) true ;;
@@ -171,10 +170,6 @@ disrupts() {
 	firewalld)
 		grep -qs '^FirewallBackend=iptables' /etc/firewalld/firewalld.conf ||
 			grep -Eqs '<(rule|passthrough|chain) ' /etc/firewalld/direct.xml
-		;;
-	docker)
-		! cat /etc/sysctl.conf /etc/sysctl.d/*.conf /usr/lib/sysctl.d/*.conf 2>/dev/null |
-			grep -Eq '^[ -]*net[./]ipv4[./]ip_forward *= *1'
 		;;
 	*) false ;;
 	esac

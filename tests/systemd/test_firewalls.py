@@ -43,6 +43,8 @@ INSTALL = {
         systemctl -q enable --now docker
     """,
 }
+#: As Debian configures it: it sets policies, and leaves others' rules alone.
+SPARING_UFW = INSTALL["ufw"].replace("MANAGE_BUILTINS=no/MANAGE_BUILTINS=yes", "x/x")
 RELOADABLE = ("firewalld", "nftables", "docker")
 
 
@@ -92,6 +94,10 @@ def test_firewalls_that_come_after_svcform(lab, tmp_path):
     edge = make_edge(lab, "bare", tmp_path / "project")
     applied = edge.apply()
     assert applied.code == 0, applied.out + applied.err
+    edge.sh(SPARING_UFW)
+    assert edge.run("iptables", "-S", "FORWARD").startswith("-P FORWARD DROP")
+    assert edge.serves(), "through a FORWARD that closed after the apply"
+    edge.sh("ufw --force disable; systemctl -q disable --now ufw")
     for name in ("nftables", "netfilter-persistent", "docker", "firewalld"):
         edge.sh(INSTALL[name])
         edge.await_service(f"after {name} was installed")

@@ -41,12 +41,14 @@ from svcform.policy.node_addresses import NodeAddresses, resolve
 
 Layer = Mapping[ObjectAddress, NodeObject]
 _NEW = r.Conntrack(("NEW",))
+_TO_FORWARD = r.Rule(r.Verdict(FORWARD), (r.Conntrack(("DNAT",)),)).write()
 
 
 def express(intent: Intent, facts: Facts) -> Expressed:
     """What the node should hold; of other modes what lets their packets through FORWARD.
 
-    Where iptables' FORWARD drops, no table of another tool's can accept.
+    Where iptables' FORWARD drops, no table of another tool's can accept: other modes have the jump
+    where somebody uses iptables.
     The wanted variant is that of the node's plain ``iptables`` command; in the other one nothing
     is wanted.
     """
@@ -58,13 +60,13 @@ def express(intent: Intent, facts: Facts) -> Expressed:
     every = (_shape(intent, family, variant) for family in Family)
     shapes = [shape for shape in every if _has_anything(intent, shape)]
     if mode is not ProxyMode.IPTABLES:
-        shapes = [s for s in shapes if facts.forward_policy.get(s.family) == "DROP"]
+        shapes = [shape for shape in shapes if shape.family in facts.filtered]
     require_tools(facts, (FAMILY_WORDS[shape.family] for shape in shapes), intent.node_name)
     layers: list[Layer] = []
     for shape in shapes:
         place = _Place(variant, shape)
         if mode is ProxyMode.IPTABLES:
-            layers += _family_layers(intent, facts, place, addresses)
+            layers += _family_layers(intent, place, addresses)
         else:
             layers += _forward_layers(intent, place, addresses)
     return Expressed(wanted=Layered(tuple(layers)))
@@ -113,18 +115,14 @@ def _has_anything(intent: Intent, shape: Shape) -> bool:
     )
 
 
-def _family_layers(
-    intent: Intent, facts: Facts, place: _Place, addresses: NodeAddresses
-) -> Iterator[Layer]:
+def _family_layers(intent: Intent, place: _Place, addresses: NodeAddresses) -> Iterator[Layer]:
     shape = place.shape
     common = common_chains(intent.common, stubs(intent.own, shape), intent.cluster_ips, shape)
     own = own_chains(intent, common, shape, addresses)
-    drops = facts.forward_policy.get(shape.family) == "DROP"
-    forward = forward_chains(common, shape, addresses) if drops else {}
     yield _common_layer(common, place)
     yield _hairpin_layer(intent.hairpin, place)
-    yield place.layer(own.nat, {**own.filter, **forward})
-    yield _jumps(own, place, forward=bool(forward))
+    yield place.layer(own.nat, {**own.filter, **forward_chains(common, shape, addresses)})
+    yield _jumps(own, place)
 
 
 def _forward_layers(intent: Intent, place: _Place, addresses: NodeAddresses) -> Iterator[Layer]:
@@ -133,7 +131,7 @@ def _forward_layers(intent: Intent, place: _Place, addresses: NodeAddresses) -> 
     common = common_chains(intent.common, stubs(intent.own, shape), intent.cluster_ips, shape)
     yield place.layer({}, forward_chains(common, shape, addresses))
     where = address(place.variant, FAMILY_WORDS[shape.family], "filter", "FORWARD")
-    yield {where: Jumps((_jump(FORWARD, r.Conntrack(("DNAT",))),))}
+    yield {where: Jumps((_TO_FORWARD,))}
 
 
 @lru_cache(maxsize=32)
@@ -146,7 +144,7 @@ def _hairpin_layer(hairpin: tuple[str, ...], place: _Place) -> Layer:
     return place.layer(hairpin_chains(hairpin, place.shape), {})
 
 
-def _jumps(own: Own, place: _Place, *, forward: bool) -> Layer:
+def _jumps(own: Own, place: _Place) -> Layer:
     """What leads from the built-in chains to ours."""
     services, check = _jump(SERVICES), _jump(CHECK, _NEW)
     hooks: dict[tuple[str, str], list[str]] = {
@@ -154,11 +152,9 @@ def _jumps(own: Own, place: _Place, *, forward: bool) -> Layer:
         ("nat", "OUTPUT"): [services],
         ("nat", "POSTROUTING"): [_jump(POSTROUTING)],
         ("filter", "INPUT"): [check],
-        ("filter", "FORWARD"): [check],
+        ("filter", "FORWARD"): [check, _TO_FORWARD],
         ("filter", "OUTPUT"): [check],
     }
-    if forward:
-        hooks["filter", "FORWARD"].append(_jump(FORWARD, r.Conntrack(("DNAT",))))
     if HEALTH in own.filter:
         hooks["filter", "INPUT"].append(r.Rule(r.Verdict(HEALTH), protocol="tcp").write())
     if LOCALHOST in own.filter:

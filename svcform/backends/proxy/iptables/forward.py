@@ -1,4 +1,7 @@
-"""Where FORWARD drops: one jump lets Service traffic through, both ways, and nothing else."""
+"""One jump in FORWARD lets Service traffic through, both ways, and nothing else.
+
+It is there before FORWARD drops anything: ufw and Docker may set its policy at any time.
+"""
 
 from __future__ import annotations
 

@@ -70,24 +70,28 @@ def read(readings: Mapping[str, Reading], facts: Facts) -> Snapshot:  # noqa: AR
     return MappingProxyType(found)
 
 
-def forward_policy(readings: Mapping[str, Reading], facts: Facts) -> Mapping[Family, str]:
-    """What becomes of a packet that no rule of FORWARD decides: ACCEPT or DROP, by family.
+def filtered(readings: Mapping[str, Reading], facts: Facts) -> frozenset[Family]:
+    """The families for which somebody else uses iptables' filter, and may have it drop any time.
 
-    A last rule that drops or rejects everything is a policy, too (RHEL's default file has one).
+    An empty table is nobody's: listing it with iptables-nft makes one.
     Raises :class:`ReadingFailed` as :func:`listing` does.
     """
-    found = {}
     variant = variant_of(facts)
-    for family, word in FAMILY_WORDS.items():
-        reading = readings.get(probe_name(variant, word))
-        _, start, rest = (reading.output if reading else b"").partition(b"*filter\n")
-        only = start + rest.partition(b"\nCOMMIT\n")[0]
-        table = _parse(only, variant, word).get("filter", Table())
-        rules = [rule for rule in table.chains.get("FORWARD", ()) if not is_ours(rule)]
-        is_closed = bool(rules) and rules[-1].startswith(("-j DROP", "-j REJECT"))
-        drops = is_closed or table.policies.get("FORWARD") == "DROP"
-        found[family] = "DROP" if drops else "ACCEPT"
-    return MappingProxyType(found)
+    return frozenset(
+        family
+        for family, word in FAMILY_WORDS.items()
+        if _is_used(readings.get(probe_name(variant, word)), variant, word)
+    )
+
+
+def _is_used(reading: Reading | None, variant: Variant, family: str) -> bool:
+    _, start, rest = (reading.output if reading else b"").partition(b"*filter\n")
+    only = start + rest.partition(b"\nCOMMIT\n")[0]
+    table = _parse(only, variant, family).get("filter", Table())
+    return table.policies.get("FORWARD") == "DROP" or any(
+        not chain.startswith(PREFIX) and not all(map(is_ours, rules))
+        for chain, rules in table.chains.items()
+    )
 
 
 def _ours(name: str, table: Table) -> Iterator[tuple[str, NodeObject]]:

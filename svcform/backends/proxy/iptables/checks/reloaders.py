@@ -1,4 +1,4 @@
-"""Services on the node that wipe our rules, or close FORWARD, when they start again."""
+"""Services on the node that wipe our rules when they start again."""
 
 from __future__ import annotations
 
@@ -49,16 +49,4 @@ def reloaders(facts: Facts, node: str) -> Iterator[Diagnostic]:
             f"{unit}.service is active on {node}, and {what} flushes all rules, those of "
             "svcform with them: Services stop until `svcform apply` puts them back. "
             f"{_REMEDIES[unit]}",
-        )
-    closes = "docker" in facts.disruptive and "ACCEPT" in facts.forward_policy.values()
-    # Ours switch forwarding on before Docker looks.
-    if closes and not facts.init_writable:
-        yield Diagnostic(
-            "SVC407",
-            Severity.WARNING,
-            "Docker may close FORWARD when it restarts",
-            f"docker.service is active on {node}, and sets the policy of FORWARD to DROP when it "
-            "starts and finds forwarding off, as after a boot: Services with endpoints elsewhere "
-            "stop until `svcform apply` lets them through. Set net.ipv4.ip_forward=1 in a file of "
-            "/etc/sysctl.d, so that it is on before Docker starts.",
         )

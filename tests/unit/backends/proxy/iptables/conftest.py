@@ -11,7 +11,7 @@ import pytest
 
 from svcform.backends.contract import Reading, RenderInput, Status
 from svcform.backends.proxy.iptables import IPTABLES
-from svcform.backends.proxy.iptables.observe import forward_policy
+from svcform.backends.proxy.iptables.observe import filtered
 from svcform.model.facts import Facts, InterfaceAddress
 from svcform.plan.diff import Change, compare
 from svcform.plan.snapshot import Snapshot
@@ -68,7 +68,7 @@ class Kernel:
                 InterfaceAddress(interface="eth0", address="2001:db8::1", prefix_length=64),
             ),
         )
-        return replace(facts, forward_policy=forward_policy(self.readings(), facts))
+        return replace(facts, filtered=filtered(self.readings(), facts))
 
     def plan(self, intent: Intent) -> Planned:
         facts, readings = self.facts(), self.readings()

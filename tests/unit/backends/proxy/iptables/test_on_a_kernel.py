@@ -204,13 +204,37 @@ def busybox_tools(tmp_path_factory) -> tuple[str, ...]:
     return ("env", f"PATH={folder}:{path.stdout.strip()}")
 
 
-def test_a_policy_of_drop_gets_one_jump_that_accepts(kernel):
-    kernel.run(f"iptables-{kernel.variant}", "-P", "FORWARD", "DROP")
+@pytest.mark.parametrize("policy", ["ACCEPT", "DROP"])
+def test_forward_begins_with_a_jump_that_accepts(kernel, policy):
+    """Also where it accepts everything: what closes it later need not wait for a plan."""
+    iptables = f"iptables-{kernel.variant}"
+    kernel.run(iptables, "-A", "FORWARD", "-i", "eth0", "-j", "DROP")
     wanted = intent(everything())
     kernel.apply(wanted)
-    assert "-A FORWARD -m conntrack --ctstate DNAT -j SVCFORM-FORWARD" in kernel.save("ip")
-    assert "SVCFORM-FORWARD" not in kernel.save("ip6")
+    kernel.run(iptables, "-P", "FORWARD", policy)
+    first = kernel.run(iptables, "-S", "FORWARD").splitlines()[1]
+    assert first == "-A FORWARD -m conntrack --ctstate DNAT -j SVCFORM-FORWARD"
+    assert "-A FORWARD -m conntrack --ctstate DNAT -j SVCFORM-FORWARD" in kernel.save("ip6")
     assert kernel.plan(wanted).changes == ()
+
+
+@pytest.mark.parametrize(
+    ("command", "there"),
+    [
+        (("-S",), False),
+        (("-P", "FORWARD", "DROP"), True),
+        (("-A", "INPUT", "-s", "192.0.2.9", "-j", "DROP"), True),
+    ],
+    ids=["looked at", "closed", "used"],
+)
+def test_another_mode_has_the_jump_where_somebody_uses_iptables(kernel, command, there):
+    """Whatever FORWARD does as yet; where nobody does, no table of iptables is made."""
+    kernel.run(f"iptables-{kernel.variant}", *command)
+    kernel.apply(other_mode())
+    jump = "-A FORWARD -m conntrack --ctstate DNAT -j SVCFORM-FORWARD"
+    assert (jump in kernel.save("ip")) == there
+    assert "SVCFORM" not in kernel.save("ip6")
+    assert kernel.plan(other_mode()).changes == ()
 
 
 def test_node_ports_on_localhost_guard_the_loopback(kernel):

@@ -8,7 +8,6 @@ import pytest
 
 from svcform.backends.proxy.iptables import IPTABLES
 from svcform.model.facts import Init
-from svcform.model.net import Family
 from tests.unit.backends.proxy.iptables.test_caveats import FACTS, WANTED
 
 FLUSHING = ("nftables", "netfilter-persistent", "iptables", "ip6tables", "ufw", "firewalld")
@@ -42,12 +41,3 @@ def test_where_ours_follow_systemd_only_their_own_commands_are_left(unit: str):
     said = {"netfilter-persistent": "`netfilter-persistent reload`", "ufw": "`ufw reload`",
             "firewalld": "`firewall-cmd --reload`"}  # fmt: skip
     assert [said[unit] in warning.detail for warning in found] == [True] * (unit in said)
-
-
-def test_docker_closes_only_a_forward_that_is_open():
-    docker = {"disruptive": frozenset({"docker"})}
-    (found,) = warnings(FACTS, forward_policy={Family.IPV4: "ACCEPT"}, **docker)
-    assert found.code == "SVC407"
-    assert warnings(FACTS, forward_policy={Family.IPV4: "DROP"}, **docker) == ()
-    open_ = {"forward_policy": {Family.IPV4: "ACCEPT"}, **docker}
-    assert warnings(FACTS, init=Init.SYSTEMD, init_writable=True, **open_) == ()
