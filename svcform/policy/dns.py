@@ -79,7 +79,7 @@ def decide_zones(workspace: Workspace) -> Mapping[str, Zones]:
     for node in {n.name: n for n in (*workspace.play_nodes, *wanted)}.values():
         if node.settings.dns and not node.absent:
             found = servers.setdefault(_request(node, pod_cidrs), set())
-            found.update(_server_addresses(node))
+            found.update(server_addresses(node))
     made: dict[ZoneRequest, Zones] = {}
     zones: dict[str, Zones] = {}
     for node in wanted:
@@ -127,7 +127,7 @@ def _request(node: Node, pod_cidrs: tuple[str, ...]) -> ZoneRequest:
     )
 
 
-def _server_addresses(node: Node) -> Iterable[str]:
+def server_addresses(node: Node) -> Iterable[str]:
     """Where others can ask the node, as far as the inventory says."""
     for text in node.settings.dns_listen or node.settings.node_ip or (node.connection.host,):
         try:
@@ -250,7 +250,10 @@ class _Zones:
         if not found:
             found = list(address_records(own, self._servers[:_MOST_SERVERS]))
         self._name_servers = tuple(sorted({record[0] for record in found})[:_MOST_SERVERS])
-        self._forward.add(record for record in found if record[0] in self._name_servers)
+        found = [record for record in found if record[0] in self._name_servers]
+        self._forward.add(found)
+        # The SOA names it, and CoreDNS answers for it whatever the name servers are called (1.15).
+        self._forward.add((own, kind, address) for _, kind, address in found)
         self._forward.add((origin, "NS", name) for name in self._name_servers)
         self._forward.add([(f"dns-version.{origin}", "TXT", '"1.1.0"')])
 

@@ -91,10 +91,11 @@ def service_records(
     ]
     if service.headless:
         return _headless(ready, name, rules)
-    if rules.ignore_empty_service and not ready:
-        return [], []
-    records = list(of_addresses(service, name, service.cluster_ips))
     pointers = [Pointer(address, name, of_endpoint=False) for address in service.cluster_ips]
+    if rules.ignore_empty_service and not ready:
+        # Its addresses point to it all the same (CoreDNS 1.15).
+        return [], pointers
+    records = list(of_addresses(service, name, service.cluster_ips))
     if rules.endpoint_names == "all" and records:
         places = _places(ready, name, rules)
         records += _endpoint_records(places)
