@@ -99,13 +99,13 @@ class Server:
     """A server that runs: ``ask`` it."""
 
     def __init__(self, port: int) -> None:
-        self._port = port
+        self.port = port
 
     def ask(self, name: str, kind: str, *, timeout: float = 5.0) -> dns.message.Message:
         """Its answer over UDP."""
         query = dns.message.make_query(name, kind, use_edns=0, payload=4096)
         query.flags = 0
-        return dns.query.udp(query, "127.0.0.1", timeout=timeout, port=self._port)
+        return dns.query.udp(query, "127.0.0.1", timeout=timeout, port=self.port)
 
 
 @contextmanager

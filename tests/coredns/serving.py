@@ -51,7 +51,7 @@ def workspace_of(world: World) -> Workspace:
 
 
 def zones_of(world: World) -> tuple[Zone, ...]:
-    """The zones that svcform makes of a world: with all names that it knows."""
+    """The zones that svcform makes of a world: as its options say."""
     return decide_zones(workspace_of(world))[NODE].zones
 
 
@@ -61,7 +61,7 @@ def _settings(options: Options) -> Settings:
         dns_listen=SERVERS,
         dns_ttl=options.ttl,
         dns_pods=options.pods,
-        dns_endpoint_names="all",
+        dns_endpoint_names=options.endpoint_names,
         dns_endpoint_pod_names=options.endpoint_pod_names,
         dns_ignore_empty_service=options.ignore_empty_service,
         dns_zonal=options.zonal,

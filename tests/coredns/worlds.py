@@ -36,7 +36,10 @@ _TARGETS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What both are told: the names are those of the kubernetes plugin's own options."""
+    """What both are told: the names are those of the kubernetes plugin's own options.
+
+    ``endpoint_names`` is svcform's: which Services' endpoints have names.
+    """
 
     ttl: int
     pods: str
@@ -44,6 +47,7 @@ class Options:
     ignore_empty_service: bool
     zonal: bool
     namespaces: tuple[str, ...]
+    endpoint_names: str = "all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
