@@ -107,7 +107,7 @@ class Facts:
     filtered: frozenset[Family] = frozenset()
     ssh: SshConnection | None = None
     sshd: tuple[Listening, ...] = ()
-    resolver: Resolver = Resolver()
+    resolver: Resolver = field(default_factory=Resolver)
 
     def has_address(self, address: str) -> bool:
         """Whether an interface of the node has this canonical address."""

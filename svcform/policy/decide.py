@@ -12,6 +12,7 @@ from svcform.model.settings import ProxyMode, Settings
 from svcform.model.workspace import Workspace
 from svcform.model.zone import Zones
 from svcform.policy.dns import decide_zones
+from svcform.policy.dns_listen import decide_own_addresses, leave_to_coredns
 from svcform.policy.intent import Intent, PortGroup
 from svcform.policy.node_class import NodeClass, intent_for, prepare
 from svcform.policy.routes import Traits
@@ -27,12 +28,14 @@ def decide(workspace: Workspace) -> Mapping[str, Intent]:
     A node without a proxy has no Service ports; an absent one wants nothing at all.
     """
     zones = decide_zones(workspace)
+    own_addresses = decide_own_addresses(workspace)
     services: dict[tuple[int, ...], tuple[Service, ...]] = {}
     classes: dict[tuple[tuple[int, ...], Traits], NodeClass] = {}
     intents: dict[str, Intent] = {}
     for node in workspace.nodes:
         if node.absent or node.settings.proxy_mode is ProxyMode.NONE:
-            intents[node.name] = _idle(node, zones.get(node.name))
+            idle = _idle(node, zones.get(node.name))
+            intents[node.name] = leave_to_coredns(idle, own_addresses.get(node.name, ()))
             continue
         if node.plays not in services:
             services[node.plays] = workspace.services_of(node.plays)
@@ -42,7 +45,7 @@ def decide(workspace: Workspace) -> Mapping[str, Intent]:
         intent = intent_for(node, classes[key])
         if node.name in zones:
             intent = replace(intent, zones=zones[node.name])
-        intents[node.name] = intent
+        intents[node.name] = leave_to_coredns(intent, own_addresses.get(node.name, ()))
     return intents
 
 

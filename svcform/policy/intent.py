@@ -165,6 +165,9 @@ class Intent:
     ``health_check_node_ports`` are accepted in INPUT (TCP).
     ``connection_host`` is how the node is reached, a name or an address; with the facts,
     :func:`svcform.policy.node_addresses.resolve` makes the node's addresses of it.
+    ``own_addresses`` are Services' addresses, and a link-local one, that the node has itself as its
+    CoreDNS serves there (canonical, sorted): they are in no ``cluster_ips``, and the node's
+    ``settings.service_cidrs`` leave them out.
     ``zones`` are what the node serves over DNS, one object for all nodes that serve the same; None
     where it serves none.
     With ``wanted`` False nothing of svcform's should be on the node.
@@ -178,5 +181,6 @@ class Intent:
     hairpin: tuple[str, ...]
     health_check_node_ports: tuple[int, ...]
     connection_host: str = ""
+    own_addresses: tuple[str, ...] = ()
     zones: Zones | None = None
     wanted: bool = True

@@ -16,6 +16,8 @@ _NO_ENDPOINT = "no endpoint"
 _FORWARDING = ("sysctl", "net.ipv4.ip_forward")
 _MAIN_UNITS = {"svcform", "svcform.service"}
 _FOLLOWER = "svcform-after-"
+#: Of the files that change with DNS, those whose text an operator wants to see.
+_RESOLVER_FILES = {"/etc/resolv.conf", "/etc/systemd/resolved.conf.d/svcform.conf"}
 _MODES = {mode.value for mode in ProxyMode}
 
 
@@ -186,6 +188,10 @@ def _dns_item(change: Change) -> Item:
     if len(path) < 3:
         words = {Action.CREATE: "comes", Action.UPDATE: "changes", Action.DELETE: "goes"}
         title, text = ("dns", *path), words[change.action]
+        if path[-1] in _RESOLVER_FILES and change.after is not None:
+            text = "; ".join(line for line in after if line[:1] not in {"#", "["})
+        elif path[-1] in _RESOLVER_FILES:
+            text = "goes back to what it was"
     else:
         old, new = (", ".join(map(_rdata, lines)) for lines in (before, after))
         title, text = (*path[1:], f"{old} -> {new}" if before and after else (new or old)), ""

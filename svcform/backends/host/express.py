@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from svcform.backends.contract import Expressed
 from svcform.backends.host.boot import boot_units, warn_of_boot
-from svcform.backends.host.objects import HostObject, Module, Route, Sysctl
+from svcform.backends.host.objects import HostObject, Module, OwnAddress, Route, Sysctl
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.model.facts import Facts
 from svcform.model.net import Family, family_of
@@ -36,6 +36,7 @@ def express(intent: Intent, facts: Facts) -> Expressed:
     for family in families:
         found += _forwarding(family, facts, diagnostics)
         found += _routes(family, intent, facts)
+    found += map(OwnAddress, intent.own_addresses)
     if families or intent.settings.dns:
         found += boot_units(facts)
         diagnostics += warn_of_boot(facts, intent.node_name)

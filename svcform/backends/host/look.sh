@@ -25,6 +25,7 @@ for unit in $(our_units); do
 	printf 'unit\t%s\t%s\t%s\n' "${unit##*/}" $state "$unit"
 	sed "s/^/unit	${unit##*/}	|/" "$unit"
 done
+own_addresses | while read -r text; do printf 'address\t%s\t-\t-\n' "$text"; done
 for family in 4 6; do
 	our_routes $family | while read -r cidr rest; do
 		printf 'route\tIPv%s %s\t%s\t-\n' $family "$cidr" "$rest"

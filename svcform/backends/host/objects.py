@@ -73,6 +73,25 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnAddress:
+    """An address of a Service that the node has itself, so that one of its servers can bind it.
+
+    It is on the dummy link ``svcform0``; a kernel without dummy links has it on the loopback.
+    """
+
+    text: str
+
+    @property
+    def address(self) -> ObjectAddress:
+        """``host address 169.254.20.10``."""
+        return ObjectAddress(NAME, ("address", self.text))
+
+    def lines(self) -> tuple[str, ...]:
+        """As ip-address(8) shows it, without the link."""
+        return (f"{self.text}/{128 if ':' in self.text else 32}",)
+
+
+@dataclass(frozen=True, slots=True)
 class BootUnit:
     """A service file that the init system starts at boot; ``mode`` are its permissions."""
 
@@ -97,4 +116,4 @@ class BootUnit:
         return (f"{self.path}, started {when}", *self.text)
 
 
-HostObject = Sysctl | Module | Route | BootUnit
+HostObject = Sysctl | Module | Route | OwnAddress | BootUnit

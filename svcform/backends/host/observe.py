@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from svcform.backends.contract import Probe, Reading, Status
-from svcform.backends.host.objects import BootUnit, HostObject, Module, Route, Sysctl
+from svcform.backends.host.objects import (
+    BootUnit,
+    HostObject,
+    Module,
+    OwnAddress,
+    Route,
+    Sysctl,
+)
 from svcform.backends.host.scripts import LOOK
 from svcform.errors import ReadingFailed
 from svcform.model.facts import Facts
@@ -32,6 +39,14 @@ def read(readings: Mapping[str, Reading], facts: Facts) -> Snapshot:  # noqa: AR
     return {entry.address: entry for entry in found if entry is not None}
 
 
+def own_addresses(readings: Mapping[str, Reading]) -> frozenset[str]:
+    """The addresses that svcform gave the node: to nobody else they are the node's."""
+    reading = readings.get(PROBE)
+    lines = reading_lines(reading) if reading and reading.status is Status.READ else []
+    words = (line.split("\t") for line in lines)
+    return frozenset(word[1] for word in words if word[0] == "address" and len(word) > 1)
+
+
 def reading_lines(reading: Reading) -> list[str]:
     """The lines that the probe printed."""
     return reading.output.decode(errors="replace").splitlines()
@@ -45,6 +60,8 @@ def _object(line: str) -> HostObject | None:
             return Module(name, "" if options == "-" else options)
         case ["module", _, _, _, "gone"]:
             return None
+        case ["address", text, _, _]:
+            return OwnAddress(text)
         case ["route", key, rest, _]:
             return _route(key, rest)
     raise ReadingFailed(f"The host's settings can't be understood: {line!r}.")

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from svcform.backends.contract import RenderInput
-from svcform.backends.host.objects import BootUnit, HostObject, Module, Route, Sysctl, sysctl_path
+from svcform.backends.host.objects import (
+    BootUnit,
+    HostObject,
+    Module,
+    OwnAddress,
+    Route,
+    Sysctl,
+    sysctl_path,
+)
 from svcform.backends.host.observe import PROBE, reading_lines
 from svcform.backends.host.scripts import FINGERPRINT, SETTLE
 from svcform.plan.diff import Change
@@ -47,14 +55,14 @@ def _step(phase: Phase, what: str, lines: Iterable[str]) -> Step:
 
 
 def _host(found: NodeObject | None) -> HostObject:
-    if not isinstance(found, Sysctl | Module | Route | BootUnit):
+    if not isinstance(found, Sysctl | Module | Route | OwnAddress | BootUnit):
         raise TypeError(f"not an object of this backend: {found!r}")
     return found
 
 
 def _order(entry: HostObject) -> tuple[int, bool, str]:
     """A module before its settings, and accept_ra before the forwarding that needs it."""
-    rank = (Module, Sysctl, Route, BootUnit).index(type(entry))
+    rank = (Module, Sysctl, OwnAddress, Route, BootUnit).index(type(entry))
     return (rank, "forwarding" in str(entry.address), str(entry.address))
 
 
@@ -66,6 +74,8 @@ def _key(entry: HostObject) -> tuple[str, str]:
             return "module", entry.name
         case Route():
             return "route", f"{entry.family.value} {entry.cidr}"
+        case OwnAddress():
+            return "address", entry.text
         case BootUnit():
             return "unit", entry.name
 
@@ -79,6 +89,8 @@ def _made(entry: HostObject) -> str:
             return f"load\t{key}\t{entry.options}\n"
         case Route():
             return f"route\t{key}\t{entry.source}\n"
+        case OwnAddress():
+            return f"address\t{key}\t\n"
         case BootUnit():
             lines = "".join(f"line\t{entry.path}\t|{line}\n" for line in entry.text)
             return f"{lines}unit\t{entry.path}\t{entry.mode:o}\n"
@@ -91,7 +103,13 @@ def _unmade(entry: HostObject) -> str:
     return f"{_UNMAKE[kind]}\t{key}\t\n"
 
 
-_UNMAKE = {"sysctl": "unset", "module": "unload", "route": "unroute", "unit": "nounit"}
+_UNMAKE = {
+    "sysctl": "unset",
+    "module": "unload",
+    "route": "unroute",
+    "address": "noaddress",
+    "unit": "nounit",
+}
 
 
 def _fingerprint(inputs: RenderInput) -> Fingerprint:

@@ -15,6 +15,10 @@ for path in $(cat "$record" "$1/record" 2>/dev/null |
 	[ -z "$value" ] || [ ! -e "/proc/sys/$path" ] || [ "$(cat "/proc/sys/$path")" = "$value" ] ||
 		printf '%s\n' "$value" >"/proc/sys/$path" || code=1
 done
+own_addresses | while read -r text; do
+	grep -qsxF "$text" "$1/addresses" || take_address "$text" || exit 1
+done || code=1
+for text in $(cat "$1/addresses" 2>/dev/null); do give_address "$text" || code=1; done
 for family in 4 6; do
 	our_routes $family | while read -r route; do
 		# shellcheck disable=SC2086 # a route is words

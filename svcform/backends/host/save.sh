@@ -13,6 +13,7 @@ for path in net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/ipv6/conf/a
 	net/bridge/bridge-nf-call-ip6tables; do
 	[ ! -r "$path" ] || printf '%s\t%s\n' "$path" "$(cat "$path")"
 done >"$1/sysctls" || exit 1
+own_addresses >"$1/addresses" || exit 1
 for family in 4 6; do
 	our_routes $family >"$1/routes$family"
 done

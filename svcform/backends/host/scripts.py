@@ -12,10 +12,11 @@ def _read(name: str) -> str:
 
 
 _UNITS = UNIT_FUNCTIONS + _read("units.sh")
-_FUNCTIONS = _UNITS + _read("routes.sh")
+_LINK = _read("link.sh")
+_FUNCTIONS = _UNITS + _read("routes.sh") + _LINK
 
 LOOK = _FUNCTIONS + _read("look.sh")
-SETTLE = _UNITS + _read("settle.sh")
+SETTLE = _UNITS + _LINK + _read("settle.sh")
 SAVE = _FUNCTIONS + _read("save.sh")
 RESTORE = _FUNCTIONS + _read("restore.sh")
 

@@ -53,6 +53,8 @@ while IFS=$tab read -r verb key value; do
 		ip -"$(family "$key")" route del "${key#* }" dev lo proto 83 || exit 1
 		forget route "$key" || exit 1
 		;;
+	address) note address "$key" - - && give_address "$key" || exit 1 ;;
+	noaddress) take_address "$key" && forget address "$key" || exit 1 ;;
 	line) text="$text${value#|}
 " ;;
 	unit)

@@ -4,6 +4,7 @@ unit=svcform-coredns
 LC_ALL=C
 export LC_ALL
 tab='	'
+late=
 
 has() { command -v "$1" >/dev/null 2>&1; }
 persist() { sync "$@" 2>/dev/null || sync; }
@@ -53,6 +54,36 @@ unit_file() {
 	done
 }
 
+# ---- the node's own resolver; a file that isn't ours any more is left to who wrote it
+resolv=/etc/resolv.conf
+drop_in=/etc/systemd/resolved.conf.d/svcform.conf
+is_led() { head -n 1 "$1" 2>/dev/null | grep -q '^# svcform wrote this file'; }
+lead() { # PATH MODE: its text is in PATH.new
+	if [ "$1" = $resolv ] && ! is_led $resolv; then
+		rm -f "$folder/resolv.conf.before"
+		[ ! -e $resolv ] || cp -p $resolv "$folder/resolv.conf.before" || return 1
+	fi
+	chmod "$2" "$1.new" && persist "$1.new" && mv "$1.new" "$1" || return 1
+	[ "$1" = $resolv ] || restart_resolved
+}
+unlead() { # PATH
+	is_led "$1" || {
+		[ "$1" != $resolv ] || rm -f "$folder/resolv.conf.before"
+		return 0
+	}
+	if [ "$1" != $resolv ]; then
+		rm -f "$1" && restart_resolved
+		rmdir "${1%/*}" 2>/dev/null
+	elif [ -e "$folder/resolv.conf.before" ]; then
+		cp -p "$folder/resolv.conf.before" $resolv.new && persist $resolv.new && mv $resolv.new $resolv &&
+			rm -f "$folder/resolv.conf.before" || return 1
+	else
+		rm -f $resolv
+	fi
+	return 0
+}
+restart_resolved() { [ "$SVCFORM_BOOT" = boot ] || systemctl -q try-restart systemd-resolved.service; }
+
 # ---- serials: RFC 1982, and never 0, with which CoreDNS does not start
 serial_of() { awk '$4 == "SOA" && $3 == "IN" { print $7; exit }' "$1" 2>/dev/null; }
 later() { # ONE OTHER: whether one comes after the other
@@ -98,7 +129,13 @@ until_answered() { # ADDRESS NAME TYPE CLASS HEX: waits until the answer holds t
 		sleep 0.1 2>/dev/null || sleep 1
 	done
 }
-addresses() { awk '$1 == "bind" { for (i = 2; i <= NF; i++) print $i }' "$folder/Corefile" | sort -u; }
+# Those that the proxy still takes, or drops, until it is done, are asked when $late is set.
+addresses() {
+	awk -v late="$late" '
+		$1 == "#" && $2 == "late:" { for (i = 3; i <= NF; i++) is_late[$i] }
+		$1 == "bind" { for (i = 2; i <= NF; i++) if (($i in is_late) == (late != "")) print $i }
+	' "$folder/Corefile" | sort -u
+}
 why() { # the last words of a server that does not run
 	[ -n "$(server)" ] && return
 	set -- $(awk '$1 == "#" && $2 == "run:" { for (i = 3; i <= NF; i++) print $i; exit }' "$folder/Corefile")

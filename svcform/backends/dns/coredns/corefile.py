@@ -13,13 +13,21 @@ _WAIT = "# Names that go are waited out, in seconds: "
 
 
 def write_corefile(
-    origins: Sequence[str], listen: Sequence[str], settings: Settings, command: Sequence[str]
+    origins: Sequence[str],
+    listen: Sequence[str],
+    late: Sequence[str],
+    settings: Settings,
+    command: Sequence[str],
 ) -> str:
     """The text; ``command`` is what runs it, for the scripts that tell why it doesn't.
+
+    At the ``late`` ones of the addresses it can only be asked when the proxy is done.
 
     The text's digest is what CoreDNS answers for ``version.bind``: so a reload can be proven.
     """
     lines = [HEADER, f"# run: {' '.join(command)}"]
+    if late:
+        lines.append(f"# late: {' '.join(late)}")
     if settings.dns_ttl_wait:
         lines.append(f"{_WAIT}{settings.dns_ttl}")
     for origin in origins:

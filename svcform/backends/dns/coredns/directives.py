@@ -31,6 +31,17 @@ def put(file: File) -> Iterator[str]:
     yield from (f"|\t{line}" for line in file.lines())
 
 
+def lead(file: File) -> Iterator[str]:
+    """Write a file of the node's resolver, and keep what was there."""
+    yield f"lead\t{file.mode:o}\t{file.path}"
+    yield from (f"|\t{line}" for line in file.lines())
+
+
+def unlead(path: str) -> str:
+    """Put back what was there before :func:`lead`."""
+    return f"unlead\t{path}"
+
+
 def remove(path: str) -> str:
     """Remove a file."""
     return f"remove\t{path}"
@@ -43,6 +54,9 @@ def service(verb: str) -> str:
 
 PROVE = "prove"
 """Ask the running server for what was changed."""
+
+PROVE_LATE = "prove-late"
+"""Ask it for its Corefile where the proxy was in the way before."""
 
 
 def wait(seconds: int) -> str:

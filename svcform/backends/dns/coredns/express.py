@@ -14,10 +14,12 @@ from svcform.backends.dns.coredns.objects import (
     Start,
     record_address,
 )
+from svcform.backends.dns.coredns.resolver import resolver_file, resolver_problem
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.model.facts import Facts, Init
 from svcform.model.zone import Zones
 from svcform.plan.snapshot import Layered, NodeObject, ObjectAddress
+from svcform.policy.dns_listen import RESOLVER_ADDRESS
 from svcform.policy.intent import Intent
 from svcform.policy.node_addresses import resolve
 from svcform.program.unit import Unit, unit_files
@@ -34,18 +36,25 @@ def express(intent: Intent, facts: Facts) -> Expressed:
         return Expressed(wanted={}, diagnostics=(_impossible(intent, problem),))
     command = command_line(intent.settings)
     origins = [zone.origin for zone in intent.zones.zones]
-    text = write_corefile(origins, listen, intent.settings, command)
+    late = [address for address in intent.own_addresses if address != RESOLVER_ADDRESS]
+    text = write_corefile(origins, listen, late, intent.settings, command)
     own: list[File | Running] = [File(COREFILE, text), Running()]
     own += [File(f.path, f.text, f.mode) for f in unit_files(_unit(command), facts.init)]
+    own += resolver_file(intent, facts)
     layer: dict[ObjectAddress, NodeObject] = {found.address: found for found in own}
     return Expressed(wanted=Layered((_zone_layer(intent.zones), layer)))
 
 
 def listening(intent: Intent, facts: Facts) -> tuple[str, ...]:
-    """The addresses at which the node serves DNS: ``dns_listen``, else its primary ones."""
-    if intent.settings.dns_listen:
-        return intent.settings.dns_listen
-    return tuple(sorted(resolve(intent.settings, facts, intent.connection_host).primary.values()))
+    """The addresses at which the node serves DNS: ``dns_listen``, else its primary ones.
+
+    Those that it has for DNS alone come on top.
+    """
+    listen = intent.settings.dns_listen
+    if not listen:
+        primary = resolve(intent.settings, facts, intent.connection_host).primary
+        listen = tuple(sorted(primary.values()))
+    return tuple(dict.fromkeys((*listen, *intent.own_addresses)))
 
 
 def _unit(command: tuple[str, ...]) -> Unit:
@@ -56,7 +65,6 @@ def _unit(command: tuple[str, ...]) -> Unit:
         reload="USR1",
         daemon=True,
         after=("network-online.target",),
-        wants=("network-online.target",),
     )
 
 
@@ -79,9 +87,7 @@ def _problem(intent: Intent, listen: tuple[str, ...], facts: Facts) -> str:
         return "the node has no init system that svcform knows (systemd, OpenRC, SysV)"
     if settings.coredns_downloads:
         return "svcform can't bring CoreDNS along yet: set coredns_binary to a path on the node"
-    if settings.dns_resolver != "none":
-        return "dns_resolver can't be carried out yet: leave it out"
-    return ""
+    return resolver_problem(intent, listen, facts)
 
 
 def _impossible(intent: Intent, problem: str) -> Diagnostic:

@@ -2,6 +2,7 @@
 while IFS=$tab read -r kind one two three; do
 	case $kind in
 	file) { sha256sum <"$one" 2>/dev/null || echo -; } | cut -d ' ' -f 1 ;;
+	own) { is_led "$one" && sha256sum <"$one" || echo -; } | cut -d ' ' -f 1 ;;
 	zone) printf '%s\t%s\t%s\n' "$one" "$two" "$three" ;;
 	esac
 done | awk -F "$tab" -v folder="$folder/" '

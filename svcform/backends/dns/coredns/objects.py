@@ -12,6 +12,9 @@ NAME = "coredns"
 FOLDER = "/etc/svcform/coredns"
 COREFILE = f"{FOLDER}/Corefile"
 UNIT = "svcform-coredns"
+RESOLV_CONF = "/etc/resolv.conf"
+DROP_IN = "/etc/systemd/resolved.conf.d/svcform.conf"
+RESOLVER_FILES = (RESOLV_CONF, DROP_IN)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from svcform.backends.dns.coredns.corefile import seconds_to_wait
 from svcform.backends.dns.coredns.objects import (
     COREFILE,
     NAME,
+    RESOLVER_FILES,
     File,
     Running,
     Start,
@@ -72,6 +73,7 @@ class _Work:
     before: Snapshot
     after: Snapshot
     serial: int
+    resolver: list[Change] = field(default_factory=list)
 
 
 def _sort(changes: Sequence[Change], before: Snapshot, after: Snapshot, serial: int) -> _Work:
@@ -79,7 +81,9 @@ def _sort(changes: Sequence[Change], before: Snapshot, after: Snapshot, serial: 
     for change in changes:
         found = change.after if change.after is not None else change.before
         if isinstance(found, File):
-            if isinstance(change.after, File):
+            if found.path in RESOLVER_FILES:
+                work.resolver.append(change)
+            elif isinstance(change.after, File):
                 work.files.append(change.after)
             else:
                 work.removed.append(found.path)
@@ -107,6 +111,8 @@ def _start(found: object) -> Start | None:
 
 
 def _steps(work: _Work) -> Iterator[Step]:
+    if back := [directives.unlead(c.address.path[1]) for c in work.resolver if not c.after]:
+        yield _step(Phase.MAKE, "the node's resolver as it was", back)
     if _RUNNING not in work.after:
         yield _step(Phase.MAKE, "CoreDNS stops serving", _dismantle(work))
         return
@@ -116,10 +122,17 @@ def _steps(work: _Work) -> Iterator[Step]:
     main = list(_main(work))
     if main:
         yield _step(Phase.SWITCH, "zones and configuration", main)
+    led = [c.after for c in work.resolver if isinstance(c.after, File)]
+    if led:
+        lines = [line for file in led for line in directives.lead(file)]
+        yield _step(Phase.SWITCH, "the node's resolver", lines)
     late = [directives.remove(zone_path(o)) for o, e in work.edits.items() if e.after is None]
     late += [directives.remove(path) for path in work.removed]
     if late:
         yield _step(Phase.BREAK, "files that go", late)
+    if any(file.path == COREFILE and "\n# late: " in file.text for file in work.files):
+        # What drops and takes packets to these addresses goes in BREAK.
+        yield _step(Phase.UNHOST, "addresses that the proxy left", [directives.PROVE_LATE])
 
 
 def _step(phase: Phase, what: str, lines: Sequence[str]) -> Step:
@@ -212,7 +225,8 @@ def _fingerprint(changes: Sequence[Change], live: Snapshot) -> Fingerprint:
         place = change.address.path
         found = live.get(change.address)
         if place[0] == "file":
-            operands[f"file\t{place[1]}"] = _digest(found)
+            kind = "own" if place[1] in RESOLVER_FILES else "file"
+            operands[f"{kind}\t{place[1]}"] = _digest(found)
         elif len(place) == 3:
             operands["\t".join(("zone", *place))] = ""
             zones.setdefault(place[0], []).extend(_live_lines(found))

@@ -3,6 +3,7 @@
 saved=$1
 if [ ! -d "$saved/coredns" ]; then
 	[ -d "$folder" ] || [ -n "$(unit_file)" ] || exit 0
+	for entry in $resolv $drop_in; do unlead $entry; done
 	if [ -n "$(unit_file)" ]; then
 		service stop
 		service disable
@@ -49,6 +50,14 @@ if [ -e "$saved/running" ] && [ "$SVCFORM_BOOT" != boot ]; then
 		prove_zone "$origin" || exit 1
 	done || exit 1
 fi
+for entry in $resolv $drop_in; do
+	was=$saved/resolver/${entry##*/}
+	if [ ! -e "$was" ]; then
+		unlead $entry
+	elif ! same "$was" $entry; then
+		mkdir -p "${entry%/*}" && cp -p "$was" $entry.new && lead $entry 644 || exit 1
+	fi
+done
 for entry in "$folder"/*.zone; do
 	[ -e "$saved/coredns/${entry##*/}" ] || rm -f "$entry"
 done

@@ -4,8 +4,11 @@
 #   - LINE, + LINE                 a record that goes or comes
 #   file MODE PATH                 a file; then its lines, each behind a bar
 #   remove PATH
+#   lead MODE PATH                 a file of the node's resolver; the same
+#   unlead PATH
 #   service VERB
 #   prove                          the changed zones, and the Corefile if it was written
+#   prove-late                     the Corefile, at the addresses that the proxy has left by now
 #   wait SECONDS
 # All fields are parted by tabs.  Nothing of it is ever taken for a command.
 umask 022
@@ -72,9 +75,12 @@ for part in "$work"/parts/*[0-9]; do
 	case $verb in
 	zone) write_zone "$one" "$two" "$three" "$four" "$five" || fail_to_write "${one}zone" ;;
 	file) write_file "$one" "$two" || fail_to_write "$two" ;;
+	lead) mkdir -p "${two%/*}" && cat "$part.come" >"$two.new" && lead "$two" "$one" || fail_to_write "$two" ;;
+	unlead) unlead "$one" ;;
 	remove) rm -rf "$one" ;;
 	service) act "$one" ;;
 	prove) prove ;;
+	prove-late) late=late prove_corefile ;;
 	wait) sleep "$one" ;;
 	*) exit 64 ;;
 	esac || exit 1
