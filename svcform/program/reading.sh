@@ -168,8 +168,12 @@ disrupts() {
 	netfilter-persistent) ! grep -qs '^IPTABLES_RESTORE_NOFLUSH=.*yes' /etc/default/$1 ;;
 	ufw) grep -qs '^MANAGE_BUILTINS=.*yes' /etc/default/ufw ;;
 	firewalld)
+		# Before 2.0 it flushes what it doesn't use, too.
 		grep -qs '^FirewallBackend=iptables' /etc/firewalld/firewalld.conf ||
-			grep -Eqs '<(rule|passthrough|chain) ' /etc/firewalld/direct.xml
+			grep -Eqs '<(rule|passthrough|chain) ' /etc/firewalld/direct.xml ||
+			! busctl --timeout=5 --auto-start=no get-property org.fedoraproject.FirewallD1 \
+				/org/fedoraproject/FirewallD1 org.fedoraproject.FirewallD1 version 2>/dev/null |
+			grep -q '"[2-9]\.'
 		;;
 	*) false ;;
 	esac

@@ -35,11 +35,13 @@ class Unit:
     and is done (``daemon`` false), or stays in the foreground and is started again when it fails.
     ``reload`` is a command, or the name of a signal (``"HUP"``) for a daemon, or empty.
     ``before_network`` starts it before any interface has an address.  It starts after those of the
-    units ``after`` that there are, and ``wants`` others to be started.
+    units ``after`` that there are.
     It follows the units in ``follows``: they start it, it starts after each, and again with it, and
     is reloaded with it (systemd only; elsewhere it only starts after them).  None of these may
     conflict with another.  Names are those of systemd, with the
-    suffix.  ``open_files`` is the limit of open files, 0 for the system's.
+    suffix.  With ``watches``, a folder, it is not started with them, but whenever something is made
+    or written in there while they run (systemd only; elsewhere it has no files).
+    ``open_files`` is the limit of open files, 0 for the system's.
     """
 
     name: str
@@ -49,13 +51,13 @@ class Unit:
     daemon: bool = False
     before_network: bool = False
     after: tuple[str, ...] = ()
-    wants: tuple[str, ...] = ()
     follows: tuple[str, ...] = ()
+    watches: str = ""
     open_files: int = 0
 
     def __post_init__(self) -> None:
         """Raise ValueError for a name that isn't svcform's, and words that don't fit in a line."""
-        words = (*self.command, *self.reload, *self.after, *self.wants, *self.follows)
+        words = (*self.command, *self.reload, *self.after, *self.follows, self.watches)
         if not _NAME.fullmatch(self.name):
             raise ValueError(f"not a name of svcform's: {self.name!r}")
         if not all(word.isprintable() for word in (self.description, *words)):
@@ -73,10 +75,15 @@ class UnitFile:
 
 def unit_files(unit: Unit, init: Init) -> tuple[UnitFile, ...]:
     """The unit's files; none where the node has no init system that svcform knows."""
+    if unit.watches and init is not Init.SYSTEMD:
+        return ()
     match init:
         case Init.SYSTEMD:
-            path = f"{SYSTEMD_FOLDER}/{unit.name}.service"
-            return (UnitFile(path, _text(_systemd(unit)), 0o644),)
+            path = f"{SYSTEMD_FOLDER}/{unit.name}"
+            service = UnitFile(f"{path}.service", _text(_systemd(unit)), 0o644)
+            if unit.watches:
+                return (service, UnitFile(f"{path}.path", _text(_systemd_path(unit)), 0o644))
+            return (service,)
         case Init.SYSV:
             return (UnitFile(f"{INIT_FOLDER}/{unit.name}", _text(_sysv(unit)), 0o755),)
         case Init.OPENRC:
@@ -143,7 +150,7 @@ def _systemd(unit: Unit) -> Iterator[str]:
         # A firewall may be restarted as often as one likes.
         yield "StartLimitIntervalSec=0"
     after, before = [*unit.follows, *unit.after], []
-    wants = list(unit.wants)
+    wants = []
     if unit.before_network:
         # Those that follow it may belong to sysinit.target, as nftables.service does in Debian:
         # with the default dependencies that would be a cycle.
@@ -156,26 +163,50 @@ def _systemd(unit: Unit) -> Iterator[str]:
             *after,
         ]
         before = ["network-pre.target", "shutdown.target"]
-        wants = ["network-pre.target", *wants]
+        wants = ["network-pre.target"]
     yield "RequiresMountsFor=/var/lib/svcform"
     yield from _setting("Wants", wants)
     yield from _setting("After", after)
     yield from _setting("Before", before)
-    yield from _setting("PartOf", unit.follows)
-    yield from _setting("ReloadPropagatedFrom", unit.follows)
+    if not unit.watches:
+        yield from _setting("PartOf", unit.follows)
+        yield from _setting("ReloadPropagatedFrom", unit.follows)
     yield ""
     yield from _systemd_service(unit)
+    if unit.watches:
+        return
     yield ""
     yield "[Install]"
     target = "sysinit.target" if unit.before_network else "multi-user.target"
     yield from _setting("WantedBy", unit.follows or (target,))
 
 
+def _systemd_path(unit: Unit) -> Iterator[str]:
+    yield HEADER
+    yield "[Unit]"
+    yield f"Description={unit.description}"
+    yield from _setting("After", unit.follows)
+    yield from _setting("PartOf", unit.follows)
+    yield ""
+    yield "[Path]"
+    yield f"PathChanged={unit.watches}"
+    yield ""
+    yield "[Install]"
+    yield from _setting("WantedBy", unit.follows)
+
+
 def _systemd_service(unit: Unit) -> Iterator[str]:
     yield "[Service]"
     # A reload that comes while a oneshot still starts is lost; it runs beside a simple one.
-    yield "Type=simple" if unit.daemon or unit.follows else "Type=oneshot"
-    yield "Restart=on-failure" if unit.daemon else "RemainAfterExit=yes"
+    waits = unit.daemon or (unit.follows and not unit.watches)
+    yield "Type=simple" if waits else "Type=oneshot"
+    if unit.daemon:
+        yield "Restart=on-failure"
+    else:
+        if not unit.watches:
+            yield "RemainAfterExit=yes"
+        # A script's pipes end by it.
+        yield "IgnoreSIGPIPE=no"
     yield f"ExecStart={_systemd_line(unit.command)}"
     if isinstance(unit.reload, tuple):
         yield from _setting("ExecReload", (_systemd_line(unit.reload),) if unit.reload else ())

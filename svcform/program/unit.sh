@@ -1,7 +1,14 @@
 # What to do with a service file of svcform's, by the folder it is in: $1 is its path.
 enable_unit() { # the next boot starts it
 	case $1 in
-	/etc/systemd/system/*) systemctl daemon-reload && systemctl -q reenable "${1##*/}" ;;
+	/etc/systemd/system/*)
+		# To enable it is to reload, too.
+		if grep -q '^WantedBy=' "$1"; then
+			systemctl -q reenable "${1##*/}"
+		else
+			systemctl daemon-reload
+		fi
+		;;
 	*)
 		if head -n 1 "$1" | grep -q openrc; then
 			level=default

@@ -45,6 +45,11 @@ INSTALL = {
 }
 #: As Debian configures it: it sets policies, and leaves others' rules alone.
 SPARING_UFW = INSTALL["ufw"].replace("MANAGE_BUILTINS=no/MANAGE_BUILTINS=yes", "x/x")
+#: systemd sees nothing of these; both flush all of iptables (1.3.3).
+FIREWALL_CMD = (
+    ("--direct", "--add-rule", "ipv4", "filter", "INPUT", "0", "-s", "192.0.2.9", "-j", "DROP"),
+    ("--reload",),
+)
 RELOADABLE = ("firewalld", "nftables", "docker")
 
 
@@ -83,6 +88,9 @@ def test_services_work_again_after_the_firewall(edge):
             edge.run("firewall-cmd", "--state")
         if verb != "stop":
             edge.await_service(f"after systemctl {verb} {edge.name}")
+    for words in FIREWALL_CMD if edge.name == "firewalld" else ():
+        edge.run("firewall-cmd", *words)
+        edge.await_service(f"after firewall-cmd {' '.join(words)}")
 
     answer, _ = client.communicate("ask\n", timeout=20)
     assert answer.startswith(f"endpoint=endpoint-{edge.name} ")

@@ -4,6 +4,7 @@ Two for the boot, as one would be a cycle: rules have to be there before the net
 Docker starts long after.  The second one also has the addresses that routes need.
 One for each firewall that is followed: firewalld conflicts with others, and a unit that is part of
 both keeps it from restarting ("contradicting requirement dependencies").
+And one for firewall-cmd.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ AFTER_NETWORK = Unit(
     description="Put the confirmed Services back once there are addresses",
     command=(*_RESTORE, "late"),
     after=("network.target", "network-online.target", "docker.service"),
-    wants=("network-online.target",),
 )
 FOLLOWERS = tuple(
     Unit(
@@ -46,6 +46,15 @@ FOLLOWERS = tuple(
     )
     for name in (*_FIREWALLS, "docker")
 )
+#: firewall-cmd talks to firewalld over D-Bus, and systemd sees nothing of it.  What is to be
+#: flushed and loaded it gives iptables-restore as files in this folder (1.3.3, functions.py).
+FIREWALL_CMD = Unit(
+    name="svcform-after-firewall-cmd",
+    description="Put the confirmed Services back after firewall-cmd",
+    command=(*_RESTORE, "firewall-cmd"),
+    follows=("firewalld.service",),
+    watches="/run/firewalld",
+)
 
 
 def boot_units(facts: Facts) -> Iterator[BootUnit]:
@@ -53,7 +62,7 @@ def boot_units(facts: Facts) -> Iterator[BootUnit]:
     if not facts.init_writable:
         return
     followers = FOLLOWERS if facts.init is Init.SYSTEMD else ()
-    for unit in (BEFORE_NETWORK, AFTER_NETWORK, *followers):
+    for unit in (BEFORE_NETWORK, AFTER_NETWORK, *followers, FIREWALL_CMD):
         for file in unit_files(unit, facts.init):
             yield BootUnit(file.path, tuple(file.text.splitlines()), file.mode)
 

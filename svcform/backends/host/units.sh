@@ -2,7 +2,8 @@
 our_units() { # the paths of those that are there
 	[ "${SVCFORM_STATE:-/var/lib/svcform}" = /var/lib/svcform ] || return 0
 	for unit in /etc/systemd/system/svcform.service /etc/systemd/system/svcform-late.service \
-		/etc/systemd/system/svcform-after-*.service /etc/init.d/svcform /etc/init.d/svcform-late; do
+		/etc/systemd/system/svcform-after-*.service /etc/systemd/system/svcform-after-*.path \
+		/etc/init.d/svcform /etc/init.d/svcform-late; do
 		is_ours "$unit" && printf '%s\n' "$unit"
 	done
 	return 0
@@ -18,13 +19,15 @@ bring_unit() {
 	# After a power cut an empty file would be nobody's.
 	sync "$1.new" 2>/dev/null || sync
 	mv "$1.new" "$1" && enable_unit "$1" || return 1
-	[ -d /run/systemd/system ] || return 0
+	[ -d /run/systemd/system ] && grep -q '^WantedBy=' "$1" || return 0
 	# One that follows a firewall has to be started by it, now or later: it is not active before.
 	follows=$(sed -n 's/^PartOf=//p' "$1")
 	[ -z "$follows" ] || systemctl -q is-active "$follows" || return 0
 	name=${1##*/}
-	mkdir -p /run/svcform && sed -n 's/^run	//p' "${SVCFORM_STATE:-/var/lib/svcform}/lock" \
-		>"/run/svcform/starting.$(starts_as "$1")"
+	if [ -n "$(starts_as "$1")" ]; then
+		mkdir -p /run/svcform && sed -n 's/^run	//p' "${SVCFORM_STATE:-/var/lib/svcform}/lock" \
+			>"/run/svcform/starting.$(starts_as "$1")"
+	fi
 	inside "$name" || systemctl -q --no-block start "$name"
 }
 starts_as() { sed -n 's/^ExecStart=.* //p' "$1"; }

@@ -27,8 +27,14 @@ DAEMON = Unit(
     reload="HUP",
     daemon=True,
     after=("network-online.target", "docker.service"),
-    wants=("network-online.target",),
     open_files=4096,
+)
+WATCHER = Unit(
+    name="svcform-after-x",
+    description="Put back what was confirmed",
+    command=("/bin/sh", "/var/lib/svcform/runner", "restore"),
+    follows=("firewalld.service",),
+    watches="/run/firewalld",
 )
 HOSTILE = ("a b", "$HOME", "%n", '"', "'", "\\n", "`id`", ";", "", "#")
 
@@ -40,16 +46,28 @@ def test_every_file_carries_the_header(unit: Unit, init: Init) -> None:
     assert HEADER in file.text.splitlines()[:2]
 
 
-@pytest.mark.parametrize("unit", [ONCE, DAEMON, replace(DAEMON, command=("/bin/echo", *HOSTILE))])
+@pytest.mark.parametrize(
+    "unit", [ONCE, DAEMON, WATCHER, replace(DAEMON, command=("/bin/echo", *HOSTILE))]
+)
 def test_systemd_takes_the_unit(unit: Unit, tmp_path: Path) -> None:
-    (file,) = unit_files(unit, Init.SYSTEMD)
-    path = tmp_path / Path(file.path).name
-    path.write_text(file.text)
+    paths = []
+    for file in unit_files(unit, Init.SYSTEMD):
+        paths.append(tmp_path / Path(file.path).name)
+        paths[-1].write_text(file.text)
+        assert HEADER in file.text
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True, check=False
+        ["systemd-analyze", "verify", "--man=no", *paths],
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    assert path.name not in done.stderr
+    assert "svcform" not in done.stderr
     assert done.returncode == 0, done.stderr
+
+
+def test_only_systemd_watches_a_folder() -> None:
+    assert len(unit_files(WATCHER, Init.SYSTEMD)) == 2
+    assert unit_files(WATCHER, Init.SYSV) == unit_files(WATCHER, Init.OPENRC) == ()
 
 
 @pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"]])

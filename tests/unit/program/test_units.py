@@ -13,16 +13,22 @@ pytestmark = pytest.mark.root
 NONCE = "0123456789abcdef" * 2
 UFW, PERSISTENT = "/etc/default/ufw", "/etc/default/netfilter-persistent"
 FIREWALLD, DIRECT = "/etc/firewalld/firewalld.conf", "/etc/firewalld/direct.xml"
-FOLDERS = ("/etc/default", "/etc/firewalld", "/etc/sysctl.d", "/usr/lib/sysctl.d", "/run/systemd")
+VERSION = "/run/systemd/version"
+FOLDERS = ("/etc/default", "/etc/firewalld", "/run/systemd")
 
 
 def read_units(tmp_path: Path, active: str, files: dict[str, str]) -> list[str]:
-    """What the reading says where systemctl calls one unit active, and these files are."""
+    """What the reading says where systemctl calls one unit active, and these files are.
+
+    firewalld says over D-Bus which version it is.
+    """
     (tmp_path / "systemctl").write_text(f'#!/bin/sh\n[ "$3" = {active} ]\n')
-    (tmp_path / "systemctl").chmod(0o755)
+    (tmp_path / "busctl").write_text(f"#!/bin/sh\ncat {VERSION}\n")
+    for name in ("systemctl", "busctl"):
+        (tmp_path / name).chmod(0o755)
     (tmp_path / "reading").write_text(reading_script([]))
     setup = "".join(f"mkdir -p {f} && mount -t tmpfs none {f} || exit\n" for f in FOLDERS)
-    setup += "mkdir /run/systemd/system; mount --bind /dev/null /etc/sysctl.conf 2>/dev/null\n"
+    setup += "mkdir /run/systemd/system\n"
     setup += "".join(f"printf '%s\\n' '{text}' >{name}\n" for name, text in files.items())
     setup += f"PATH={tmp_path}:$PATH exec sh {tmp_path}/reading"
     done = subprocess.run(
@@ -45,7 +51,7 @@ def read_units(tmp_path: Path, active: str, files: dict[str, str]) -> list[str]:
         ("ufw", {UFW: "MANAGE_BUILTINS=yes"}),
         ("firewalld", {FIREWALLD: "FirewallBackend=iptables"}),
         ("firewalld", {DIRECT: '<direct><rule ipv="ipv4">-j DROP</rule></direct>'}),
-        ("docker", {"/etc/sysctl.d/a.conf": "net.ipv4.ip_forward = 0"}),
+        ("firewalld", {FIREWALLD: "FirewallBackend=nftables", VERSION: 's "1.3.3"'}),
     ],
 )
 def test_these_disrupt(tmp_path: Path, unit: str, files: dict[str, str]) -> None:
@@ -57,8 +63,11 @@ def test_these_disrupt(tmp_path: Path, unit: str, files: dict[str, str]) -> None
     [
         ("netfilter-persistent", {PERSISTENT: 'IPTABLES_RESTORE_NOFLUSH="yes"'}),
         ("ufw", {UFW: "MANAGE_BUILTINS=no"}),
-        ("firewalld", {FIREWALLD: "FirewallBackend=nftables", DIRECT: "<direct/>"}),
-        ("docker", {"/usr/lib/sysctl.d/a.conf": "net.ipv4.ip_forward=1"}),
+        (
+            "firewalld",
+            {FIREWALLD: "FirewallBackend=nftables", DIRECT: "<direct/>", VERSION: 's "2.0.1"'},
+        ),
+        ("docker", {}),
     ],
 )
 def test_these_do_not(tmp_path: Path, unit: str, files: dict[str, str]) -> None:

@@ -68,6 +68,8 @@ def boot(wish: Intent, facts: Facts = FACTS) -> tuple[list[str], list[str]]:
                         "docker",
                     )
                 ),
+                "svcform-after-firewall-cmd.service",
+                "svcform-after-firewall-cmd.path",
             ],
         ),
         (Init.SYSV, ["svcform", "svcform-late"]),

@@ -18,8 +18,7 @@ _REMEDIES = {
     "iptables": "Move its rules to a tool that changes only its own, and disable it.",
     "ip6tables": "Move its rules to a tool that changes only its own, and disable it.",
     "ufw": "Set MANAGE_BUILTINS=no in /etc/default/ufw.",
-    "firewalld": "Set FirewallBackend=nftables in /etc/firewalld/firewalld.conf, and replace its "
-    "direct rules by policies.",
+    "firewalld": "Use firewalld 2.0 or later with FirewallBackend=nftables and no direct rules.",
 }
 
 
@@ -27,7 +26,6 @@ _REMEDIES = {
 _COMMANDS = {
     "netfilter-persistent": "netfilter-persistent reload",
     "ufw": "ufw reload",
-    "firewalld": "firewall-cmd --reload",
 }
 
 

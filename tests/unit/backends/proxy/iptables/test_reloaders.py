@@ -38,6 +38,5 @@ def test_flushing_nft_spares_the_rules_of_iptables_legacy():
 @pytest.mark.parametrize("unit", FLUSHING)
 def test_where_ours_follow_systemd_only_their_own_commands_are_left(unit: str):
     found = warnings(FACTS, disruptive=frozenset({unit}), init=Init.SYSTEMD, init_writable=True)
-    said = {"netfilter-persistent": "`netfilter-persistent reload`", "ufw": "`ufw reload`",
-            "firewalld": "`firewall-cmd --reload`"}  # fmt: skip
+    said = {"netfilter-persistent": "`netfilter-persistent reload`", "ufw": "`ufw reload`"}
     assert [said[unit] in warning.detail for warning in found] == [True] * (unit in said)
