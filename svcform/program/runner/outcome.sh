@@ -47,6 +47,8 @@ put_back_at_last() { # a tool may be in somebody's way for a moment, or be kille
 	done
 	return 1
 }
+# Of a first run that comes to nothing: the node is nobody's again.
+disown() { [ ! -e "$dir/first" ] || rm -f "$state/project" "$state/layout" "$state/runner"; }
 roll_back() { # REASON
 	rm -f "$dir/reserve"
 	end_rest worker
@@ -54,7 +56,7 @@ roll_back() { # REASON
 	put "$dir/reason" "$1"
 	enter restoring
 	if [ ! -s "$dir/journal" ] || put_back_at_last; then
-		[ ! -e "$dir/first" ] || rm -f "$state/project" "$state/layout" "$state/runner"
+		disown
 		receipt rolled-back "$1"
 		conclude rolled-back "$1"
 	else
@@ -125,8 +127,12 @@ recover() {
 				roll_back "The run ended in the middle."
 			elif [ -e "$dir/worker" ] && ! running worker; then
 				# It ended before it changed anything.
+				# The plan of now took the node for the first run's.
+				[ ! -e "$dir/first" ]
+				code=$?
+				disown
 				rm -rf "$dir"
-				exit 0
+				exit $code
 			fi
 			[ ! -e "$dir/outcome" ]
 		) || : >"$dir/recovered"

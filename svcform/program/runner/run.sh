@@ -2,6 +2,7 @@
 
 refuse() { # OUTCOME DETAIL: before anything was changed
 	put "$dir/detail" "$2"
+	disown
 	release_lock
 	put "$dir/outcome" "$1"
 	exit 0
@@ -90,6 +91,18 @@ stand_by() { # until the guard has decided; in its place if it is gone
 	done
 	exit 0
 }
+# Whose node it is stands there before anything that is found there later, whatever happens, and what
+# a boot in the middle of the first run needs.  After a power cut an empty file would be nobody's.
+claim() {
+	[ ! -e "$state/project" ] || [ ! -e "$state/runner" ] || return 0
+	put "$dir/new.project" "$(meta project)" && put "$dir/new.layout" "$(meta layout)" &&
+		cp "$dir/runner" "$dir/new.runner" || return 1
+	[ -e "$state/project" ] || : >"$dir/first"
+	persist "$dir"/new.* "$dir"
+	for name in project layout runner; do
+		[ -e "$state/$name" ] || mv "$dir/new.$name" "$state/$name" || return 1
+	done
+}
 work() {
 	trap '' HUP INT
 	put "$dir/worker" "$$ $(started $$)"
@@ -105,12 +118,7 @@ work() {
 	# Room for what ends a run, should the disk fill up: listings, and the words.
 	head -c $((65536 + 5 * $(cat "$dir"/checkpoint/*/* "$dir"/step.*.stdin "$state/services.tsv" 2>/dev/null | wc -c))) \
 		/dev/zero >"$dir/reserve" && : >"$dir/journal" || refuse error "There is no room in $state."
-	# Whose node it is stands there before anything that is found there later, whatever happens.
-	[ -e "$state/project" ] || {
-		: >"$dir/first" && put "$state/project" "$(meta project)" && put "$state/layout" "$(meta layout)"
-	}
-	# A boot in the middle of the first run needs it.
-	[ -e "$state/runner" ] || { cp "$dir/runner" "$state/runner.new" && mv "$state/runner.new" "$state/runner"; }
+	claim || refuse error "There is no room in $state."
 	persist "$state"/* "$state" "$dir/meta" "$dir/connections" "$dir"/services.*
 	enter running || refuse error "There is no room in $state."
 	detached guard "$dir"
