@@ -12,6 +12,7 @@ from typing import Any
 from svcform.diagnostics import Diagnostic, Location, Origin, Severity, errors
 from svcform.inputs.address_ranges import check_overlaps, unite
 from svcform.inputs.connection_defaults import ConnectionDefaults
+from svcform.inputs.downloads import Downloads
 from svcform.inputs.extra_vars import read_extra_vars
 from svcform.inputs.groups import ALL, Layer
 from svcform.inputs.inventory import folder_of, read_inventory
@@ -253,6 +254,12 @@ class _Reading:
         shared = unite(written, problems)
         check_overlaps(written, problems)
         nodes = [replace(node, settings=replace(node.settings, **shared)) for node, _ in read]
+        downloads = Downloads(self.request.project)
+        for place, (_, settings) in enumerate(read):
+            if binary := settings.get("coredns_binary"):
+                kept = downloads.fill(nodes[place].settings, binary.where)
+                nodes[place] = replace(nodes[place], settings=kept)
+        self.problems += downloads.problems
         return nodes, Settings(**shared)
 
     def _limited(self, names: list[str]) -> set[str]:

@@ -23,10 +23,11 @@ class ProxyMode(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Download:
-    """A file that svcform brings to a node: its path on the controller, and its checksum."""
+    """A file that svcform brings to a node: its path on the controller, checksum, and bytes."""
 
     file: str
     sha256: str
+    content: bytes = field(default=b"", repr=False, compare=False)
 
 
 class ManagementFlow(NamedTuple):

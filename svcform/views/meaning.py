@@ -190,6 +190,8 @@ def _dns_item(change: Change) -> Item:
         title, text = ("dns", *path), words[change.action]
         if path[-1] in _RESOLVER_FILES and change.after is not None:
             text = "; ".join(line for line in after if line[:1] not in {"#", "["})
+        elif path[0] == "binary":
+            text = after[0] if after else "goes"
         elif path[-1] in _RESOLVER_FILES:
             text = "goes back to what it was"
     else:

@@ -22,7 +22,9 @@ def caveats(
     """Errors: no CoreDNS, nothing to ask it with, somebody else at port 53."""
     tools = set(facts_of(readings, "tool"))
     found: list[Diagnostic] = []
-    if intent.settings.coredns_binary == "coredns" and "coredns" not in tools:
+    settings = intent.settings
+    named = settings.coredns_binary == "coredns" and not settings.coredns_downloads
+    if named and "coredns" not in tools:
         found.append(
             _error(
                 "SVC462",

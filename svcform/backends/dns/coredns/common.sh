@@ -54,6 +54,22 @@ unit_file() {
 	done
 }
 
+# ---- a CoreDNS that svcform brought; of those that it took away the last one is kept
+binaries=/etc/svcform/bin
+retired=${SVCFORM_STATE:-/var/lib/svcform}/retired
+retire() { # PATH
+	[ -e "$1" ] || return 0
+	rm -rf "$retired" && mkdir -p "$retired" && mv "$1" "$retired/" && rmdir "${1%/*}" 2>/dev/null
+	[ ! -e "$1" ]
+}
+revive() { # PATH
+	[ ! -e "$1" ] || return 0
+	mkdir -p "${1%/*}" && cp -p "$retired/${1##*/}" "$1.new" && persist "$1.new" && mv "$1.new" "$1" && return
+	rm -f "$1.new"
+	say "The former CoreDNS (${1##*/}) is on the node no more: apply a plan that brings it."
+	return 1
+}
+
 # ---- the node's own resolver; a file that isn't ours any more is left to who wrote it
 resolv=/etc/resolv.conf
 drop_in=/etc/systemd/resolved.conf.d/svcform.conf

@@ -45,9 +45,8 @@ def seconds_to_wait(text: str) -> int:
     return int(found[0]) if found and found[0].isdigit() else 0
 
 
-def command_line(settings: Settings) -> tuple[str, ...]:
-    """What runs CoreDNS: the setting's path, or its name wherever the node has it."""
-    binary = settings.coredns_binary
+def command_line(binary: str) -> tuple[str, ...]:
+    """What runs CoreDNS, by its path, or by its name wherever the node has it."""
     program = (binary,) if binary.startswith("/") else ("/usr/bin/env", binary)
     return (*program, "-conf", COREFILE)
 

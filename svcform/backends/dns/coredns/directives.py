@@ -47,6 +47,16 @@ def remove(path: str) -> str:
     return f"remove\t{path}"
 
 
+def retire(path: str) -> str:
+    """Put a program aside, where the last one that was is."""
+    return f"retire\t{path}"
+
+
+def revive(path: str) -> str:
+    """Take a program back that was put aside."""
+    return f"revive\t{path}"
+
+
 def service(verb: str) -> str:
     """Act on the unit."""
     return f"service\t{verb}"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 
 from svcform.backends.contract import Expressed
+from svcform.backends.dns.coredns.binary import binary_problem, brought_binary
 from svcform.backends.dns.coredns.corefile import command_line, write_corefile
 from svcform.backends.dns.coredns.objects import (
     COREFILE,
     UNIT,
+    Binary,
     File,
     Running,
     Start,
@@ -34,11 +36,13 @@ def express(intent: Intent, facts: Facts) -> Expressed:
     listen = listening(intent, facts)
     if problem := _problem(intent, listen, facts):
         return Expressed(wanted={}, diagnostics=(_impossible(intent, problem),))
-    command = command_line(intent.settings)
+    brought = brought_binary(intent.settings, facts)
+    command = command_line(brought.path if brought else intent.settings.coredns_binary)
     origins = [zone.origin for zone in intent.zones.zones]
     late = [address for address in intent.own_addresses if address != RESOLVER_ADDRESS]
     text = write_corefile(origins, listen, late, intent.settings, command)
-    own: list[File | Running] = [File(COREFILE, text), Running()]
+    own: list[File | Binary | Running] = [File(COREFILE, text), Running()]
+    own += [brought] if brought else []
     own += [File(f.path, f.text, f.mode) for f in unit_files(_unit(command), facts.init)]
     own += resolver_file(intent, facts)
     layer: dict[ObjectAddress, NodeObject] = {found.address: found for found in own}
@@ -85,9 +89,7 @@ def _problem(intent: Intent, listen: tuple[str, ...], facts: Facts) -> str:
         return "svcform does not know an address of the node's to serve it at: set dns_listen"
     if facts.init is Init.NONE:
         return "the node has no init system that svcform knows (systemd, OpenRC, SysV)"
-    if settings.coredns_downloads:
-        return "svcform can't bring CoreDNS along yet: set coredns_binary to a path on the node"
-    return resolver_problem(intent, listen, facts)
+    return binary_problem(settings, facts) or resolver_problem(intent, listen, facts)
 
 
 def _impossible(intent: Intent, problem: str) -> Diagnostic:

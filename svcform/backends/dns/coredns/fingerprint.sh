@@ -1,6 +1,7 @@
 # What must not have moved: record sets (zone, name, type) and files, as standard input names them.
 while IFS=$tab read -r kind one two three; do
 	case $kind in
+	binary) { sha256sum <"$one" 2>/dev/null || echo -; } | cut -d ' ' -f 1 ;;
 	file) { sha256sum <"$one" 2>/dev/null || echo -; } | cut -d ' ' -f 1 ;;
 	own) { is_led "$one" && sha256sum <"$one" || echo -; } | cut -d ' ' -f 1 ;;
 	zone) printf '%s\t%s\t%s\n' "$one" "$two" "$three" ;;

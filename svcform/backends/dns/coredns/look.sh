@@ -37,6 +37,9 @@ printf 'resolver\t%s\n' "$(writer)"
 before=$resolv
 ! is_led $resolv || before=$folder/resolv.conf.before
 [ ! -e "$before" ] || grep -E '^(search|domain|options|sortlist)[ 	]' "$before" | head -n 10 | sed "s/^/resolver-line$tab/"
+for entry in $binaries/coredns-*; do
+	[ ! -e "$entry" ] || printf 'binary\t%s\t%s\n' "$entry" "$(sha256sum <"$entry" | cut -d ' ' -f 1)"
+done
 for tool in coredns bash nc; do
 	has $tool && printf 'tool\t%s\n' $tool
 done

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from svcform.lang.zone.text import soa_line
 from svcform.model.zone import RecordSet, Soa
@@ -11,6 +11,8 @@ from svcform.plan.snapshot import ObjectAddress
 NAME = "coredns"
 FOLDER = "/etc/svcform/coredns"
 COREFILE = f"{FOLDER}/Corefile"
+#: Not in /var, which may be mounted noexec.
+BINARIES = "/etc/svcform/bin"
 UNIT = "svcform-coredns"
 RESOLV_CONF = "/etc/resolv.conf"
 DROP_IN = "/etc/systemd/resolved.conf.d/svcform.conf"
@@ -58,6 +60,24 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
+class Binary:
+    """A CoreDNS that svcform brought; of one that is on a node, the content is not known."""
+
+    path: str
+    sha256: str
+    content: bytes = field(default=b"", repr=False, compare=False)
+
+    @property
+    def address(self) -> ObjectAddress:
+        """``coredns binary /etc/svcform/bin/coredns-0123456789abcdef``."""
+        return ObjectAddress(NAME, ("binary", self.path))
+
+    def lines(self) -> tuple[str, ...]:
+        """Its checksum."""
+        return (f"SHA-256 {self.sha256}",)
+
+
+@dataclass(frozen=True, slots=True)
 class Running:
     """CoreDNS runs with svcform's Corefile."""
 
@@ -81,4 +101,4 @@ def zone_path(origin: str) -> str:
     return f"{FOLDER}/{origin}zone"
 
 
-DnsObject = RecordSet | Start | File | Running
+DnsObject = RecordSet | Start | File | Binary | Running

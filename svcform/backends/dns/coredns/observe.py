@@ -9,6 +9,7 @@ from types import MappingProxyType
 from svcform.backends.contract import Probe, Reading
 from svcform.backends.dns.coredns.objects import (
     COREFILE,
+    Binary,
     File,
     Running,
     Start,
@@ -40,6 +41,10 @@ def read(readings: Mapping[str, Reading], facts: Facts) -> Snapshot:  # noqa: AR
             path = COREFILE if name == "Corefile" else name
             file = File(path, text, 0o755 if path.startswith("/etc/init.d/") else 0o644)
             found[file.address] = file
+    for line in facts_of(readings, "binary"):
+        path, _, digest = line.partition("\t")
+        brought = Binary(path, digest)
+        found[brought.address] = brought
     if any(True for _ in facts_of(readings, "running")):
         found[Running().address] = Running()
     return MappingProxyType(found)

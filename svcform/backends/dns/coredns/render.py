@@ -17,13 +17,14 @@ from svcform.backends.dns.coredns.objects import (
     COREFILE,
     NAME,
     RESOLVER_FILES,
+    Binary,
     File,
     Running,
     Start,
     record_address,
     zone_path,
 )
-from svcform.backends.dns.coredns.scripts import FINGERPRINT, SETTLE
+from svcform.backends.dns.coredns.scripts import BRING, FINGERPRINT, SETTLE
 from svcform.lang.zone.serial import following
 from svcform.model.zone import RecordSet
 from svcform.plan.diff import Change
@@ -74,6 +75,8 @@ class _Work:
     after: Snapshot
     serial: int
     resolver: list[Change] = field(default_factory=list)
+    brought: list[Binary] = field(default_factory=list)
+    retired: list[str] = field(default_factory=list)
 
 
 def _sort(changes: Sequence[Change], before: Snapshot, after: Snapshot, serial: int) -> _Work:
@@ -87,6 +90,10 @@ def _sort(changes: Sequence[Change], before: Snapshot, after: Snapshot, serial: 
                 work.files.append(change.after)
             else:
                 work.removed.append(found.path)
+        elif isinstance(change.after, Binary):
+            work.brought.append(change.after)
+        elif isinstance(found, Binary):
+            work.retired.append(found.path)
         elif isinstance(found, RecordSet | Start):
             _note(work, change)
     return work
@@ -116,6 +123,7 @@ def _steps(work: _Work) -> Iterator[Step]:
     if _RUNNING not in work.after:
         yield _step(Phase.MAKE, "CoreDNS stops serving", _dismantle(work))
         return
+    yield from map(_bring, work.brought)
     leaving = list(_leaving(work)) if _RUNNING in work.before else []
     if leaving:
         yield _step(Phase.MAKE, "names that go", leaving)
@@ -128,6 +136,7 @@ def _steps(work: _Work) -> Iterator[Step]:
         yield _step(Phase.SWITCH, "the node's resolver", lines)
     late = [directives.remove(zone_path(o)) for o, e in work.edits.items() if e.after is None]
     late += [directives.remove(path) for path in work.removed]
+    late += [directives.retire(path) for path in work.retired]
     if late:
         yield _step(Phase.BREAK, "files that go", late)
     if any(file.path == COREFILE and "\n# late: " in file.text for file in work.files):
@@ -145,13 +154,26 @@ def _step(phase: Phase, what: str, lines: Sequence[str]) -> Step:
     )
 
 
+def _bring(binary: Binary) -> Step:
+    if not binary.content:
+        return _step(Phase.MAKE, "the former CoreDNS", [directives.revive(binary.path)])
+    return Step(
+        backend=NAME,
+        phase=Phase.MAKE,
+        summary="coredns: the program that is brought along",
+        command=("sh", "-c", BRING, "sh", binary.path, binary.sha256),
+        stdin=binary.content,
+    )
+
+
 def _dismantle(work: _Work) -> list[str]:
     zones = [zone_path(origin) for origin in work.edits]
     units = [path for path in work.removed if path != COREFILE]
     lines = [directives.service("stop"), directives.service("disable")] if units else []
     lines += [directives.remove(path) for path in units]
     lines += [directives.service("forget")] if units else []
-    return lines + [directives.remove(path) for path in (*zones, COREFILE)]
+    lines += [directives.remove(path) for path in (*zones, COREFILE)]
+    return lines + [directives.retire(path) for path in work.retired]
 
 
 def _leaving(work: _Work) -> Iterator[str]:
@@ -227,6 +249,8 @@ def _fingerprint(changes: Sequence[Change], live: Snapshot) -> Fingerprint:
         if place[0] == "file":
             kind = "own" if place[1] in RESOLVER_FILES else "file"
             operands[f"{kind}\t{place[1]}"] = _digest(found)
+        elif place[0] == "binary":
+            operands[f"binary\t{place[1]}"] = found.sha256 if isinstance(found, Binary) else "-"
         elif len(place) == 3:
             operands["\t".join(("zone", *place))] = ""
             zones.setdefault(place[0], []).extend(_live_lines(found))

@@ -11,6 +11,8 @@ if [ ! -d "$saved/coredns" ]; then
 		service forget
 	fi
 	rm -rf "$folder"
+	rm -f $binaries/coredns-*
+	rmdir $binaries 2>/dev/null
 	exit 0
 fi
 work=$(mktemp -d "${SVCFORM_STATE:-/var/lib/svcform}/coredns.XXXXXX") || exit 1
@@ -29,6 +31,7 @@ mkdir -p "$folder" && rm -f "$folder"/.*.new || exit 1
 for entry in "$saved"/coredns/*.zone; do
 	[ ! -e "$entry" ] || put_zone "$entry" || exit 1
 done
+for entry in $(cat "$saved/binaries" 2>/dev/null); do revive "$entry" || exit 1; done
 act=
 same() { [ "$(cksum <"$1")" = "$(cksum <"$2")" ]; } 2>/dev/null
 same "$saved/coredns/Corefile" "$folder/Corefile" || {
@@ -57,6 +60,9 @@ for entry in $resolv $drop_in; do
 	elif ! same "$was" $entry; then
 		mkdir -p "${entry%/*}" && cp -p "$was" $entry.new && lead $entry 644 || exit 1
 	fi
+done
+for entry in $binaries/coredns-*; do
+	grep -qsxF "$entry" "$saved/binaries" || rm -f "$entry"
 done
 for entry in "$folder"/*.zone; do
 	[ -e "$saved/coredns/${entry##*/}" ] || rm -f "$entry"

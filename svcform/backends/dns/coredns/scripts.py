@@ -11,6 +11,7 @@ def _read(name: str) -> str:
 
 _COMMON = _read("common.sh")
 LOOK = _COMMON + _read("look.sh")
+BRING = _read("bring.sh")
 SETTLE = _COMMON + _read("settle.sh")
 FINGERPRINT = _COMMON + _read("fingerprint.sh")
 SAVE = _COMMON + _read("save.sh")

@@ -6,6 +6,7 @@
 #   remove PATH
 #   lead MODE PATH                 a file of the node's resolver; the same
 #   unlead PATH
+#   retire PATH, revive PATH       a program that was brought along
 #   service VERB
 #   prove                          the changed zones, and the Corefile if it was written
 #   prove-late                     the Corefile, at the addresses that the proxy has left by now
@@ -77,6 +78,8 @@ for part in "$work"/parts/*[0-9]; do
 	file) write_file "$one" "$two" || fail_to_write "$two" ;;
 	lead) mkdir -p "${two%/*}" && cat "$part.come" >"$two.new" && lead "$two" "$one" || fail_to_write "$two" ;;
 	unlead) unlead "$one" ;;
+	retire) retire "$one" ;;
+	revive) revive "$one" ;;
 	remove) rm -rf "$one" ;;
 	service) act "$one" ;;
 	prove) prove ;;
