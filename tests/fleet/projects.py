@@ -72,15 +72,22 @@ class Project:
 
     def svcform(self, *arguments: str, **environment: str) -> Said:
         """Run svcform in the project, without what the machine's own environment says."""
+        started = self.start(*arguments, **environment)
+        try:
+            out, err = started.communicate(timeout=120)
+        finally:
+            started.kill()
+        return Said(started.returncode, out, err)
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """The same, without waiting for its end."""
         kept = {"PATH": os.environ["PATH"], "HOME": str(self.path), "LC_ALL": "C.UTF-8"}
-        done = subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "svcform", *arguments],
             cwd=self.path,
             env={**kept, **environment},
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=120,
-            check=False,
         )
-        return Said(done.returncode, done.stdout, done.stderr)

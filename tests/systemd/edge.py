@@ -116,6 +116,9 @@ class Edge:
     def apply(self, *arguments: str) -> Said:
         return self.project.svcform("apply", "--auto-approve", *arguments)
 
+    def start_apply(self, *arguments: str) -> subprocess.Popen[str]:
+        return self.project.start("apply", "--auto-approve", *arguments)
+
     def pending(self) -> str:
         """What a plan would still change; empty for nothing."""
         said = self.project.svcform("plan", "--detailed-exitcode")

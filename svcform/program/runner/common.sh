@@ -51,7 +51,8 @@ enter() { # PHASE: on disk before what it announces
 # Out of the session, which may be ended with all that is in it (logind's KillUserProcesses=yes).
 by_systemd() { # VERB DIR
 	[ -d /run/systemd/system ] && has systemd-run || return 1
-	set -- --quiet --unit="svcform-$1-$(meta run)" --setenv=SVCFORM_STATE="$state" \
+	# With SIGPIPE ignored, as systemd has it, whoever writes to a pipe that was left complains.
+	set -- --quiet --property=IgnoreSIGPIPE=no --unit="svcform-$1-$(meta run)" --setenv=SVCFORM_STATE="$state" \
 		/bin/sh "$dir/runner" "$@"
 	# systemd 235 and older don't know --collect.
 	systemd-run --collect "$@" || systemd-run "$@"
