@@ -26,7 +26,15 @@ meta() { sed -n "s/^$1$tab//p" "$dir/meta"; }
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
 uptime() { cut -d . -f 1 /proc/uptime; }
 # A zombie has ended: nothing for it.
-started() { sed -n 's/.*) \([^ZX] .*\)/\1/p' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
+started() { # PID: in clock ticks since the boot (proc(5)); nothing where there is no such process
+	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
+	# shellcheck disable=SC2086 # its fields
+	set -- ${stat##*) }
+	case $1 in
+	[ZX]) ;;
+	*) echo "${20}" ;;
+	esac
+}
 boot() { cat /proc/sys/kernel/random/boot_id; }
 syslog() { ! has logger || logger -t svcform -- "$1" 2>/dev/null; }
 pause() { sleep 0.1 2>/dev/null || sleep 1; }

@@ -39,7 +39,7 @@ follow() {
 	done 2>/dev/null
 	tell
 }
-settled() { [ -e "$dir/outcome" ] || [ "$(cat "$dir/phase" 2>/dev/null)" = awaiting ]; }
+settled() { [ -e "$dir/outcome" ] || { see_phase && [ "$phase" = awaiting ]; }; }
 tell() {
 	answer "$dir"
 	[ ! -e "$dir/answer" ] || cat "$dir/answer"

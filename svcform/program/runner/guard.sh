@@ -19,9 +19,13 @@ guard() {
 	done
 }
 watch_once() {
-	phase=$(cat "$dir/phase" 2>/dev/null)
+	see_phase
 	if [ "$phase" = committing ]; then
 		commit
+see_phase() {
+	phase=
+	{ read -r phase <"$dir/phase"; } 2>/dev/null
+}
 	elif [ "$phase" = restoring ]; then
 		roll_back "$(cat "$dir/reason")"
 	elif [ -e "$dir/failed" ]; then

@@ -21,7 +21,13 @@ break_stale() {
 	[ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$name" ] && rm -f "$state/lock"
 	return 0
 }
-take_lock() {
+# A copy: the lock may be gone when somebody asks whose it was.
+see_holder() {
+	cp "$state/lock" "$dir/taken" 2>/dev/null && alive "$dir/taken" && return 0
+	rm -f "$dir/taken"
+	return 1
+}
+take_lock() { # or leave the one that is in the way as $dir/taken
 	printf '%s\t%s\n' run "$(meta run)" plan "$(meta plan)" who "$(meta who)" \
 		source "$(meta source)" since "$(now)" boot "$(boot)" \
 		process "$$ $(started $$)" >"$dir/lock" || return 1
@@ -31,7 +37,7 @@ take_lock() {
 	until ln "$dir/lock" "$state/lock" 2>/dev/null; do
 		tries=$((tries + 1))
 		[ $tries -le 50 ] || return 1
-		break_stale || { alive "$state/lock" && return 1; } || pause
+		break_stale || { see_holder && return 1; } || pause
 	done
 	rm -rf "$state"/broken.*
 }

@@ -26,10 +26,27 @@ conclude() { # OUTCOME DETAIL: the last act of every run
 		return 1
 	}
 	persist "$dir/outcome"
-	release_lock
-	rm -rf "$dir"/step.* "$dir"/fingerprint.* "$dir/checkpoint" "$dir/after" "$dir"/reading* "$dir/answer" \
-		"$dir"/new.* "$dir"/heir.*
 	syslog "end run=$(meta run) plan=$(meta plan) outcome=$1 $2"
+	release_lock
+	[ "$1" = failed-changed ] && ! others_are_owed || rm -rf "$dir/checkpoint"
+	rm -rf "$dir"/step.* "$dir"/fingerprint.* "$dir/after" "$dir"/reading* "$dir/answer" \
+		"$dir"/new.* "$dir"/heir.*
+}
+# A checkpoint that could not be put back is kept, and tried again by whoever comes next, until the
+# node is in another state that somebody confirmed.  Of several the oldest is the way back.
+owed() { # RUN'S FOLDER
+	[ "$(cat "$1/outcome" 2>/dev/null)" = failed-changed ] && [ -d "$1/checkpoint" ]
+}
+others_are_owed() {
+	for other in "$state"/runs/*/; do
+		[ "${other%/}" = "$dir" ] || ! owed "${other%/}" || return 0
+	done
+	return 1
+}
+owe_nothing() {
+	for other in "$state"/runs/*/; do
+		! owed "${other%/}" || rm -rf "${other%/}/checkpoint"
+	done
 }
 # Host settings come first: rules that find no forwarding, or no route, would stop their traffic.
 put_back() { # CHECKPOINT LEFT RESTORED: its backends in their order; rows that go and come back
@@ -47,6 +64,7 @@ put_back_at_last() { # a tool may be in somebody's way for a moment, or be kille
 	done
 	return 1
 }
+not_back="The checkpoint could not be put back; \"sh $state/runner restore\" tries it again."
 # Of a first run that comes to nothing: the node is nobody's again.
 disown() { [ ! -e "$dir/first" ] || rm -f "$state/project" "$state/layout" "$state/runner"; }
 roll_back() { # REASON
@@ -60,8 +78,8 @@ roll_back() { # REASON
 		receipt rolled-back "$1"
 		conclude rolled-back "$1"
 	else
-		receipt failed-changed "$1 The checkpoint could not be put back."
-		conclude failed-changed "$1 The checkpoint could not be put back."
+		receipt failed-changed "$1 $not_back"
+		conclude failed-changed "$1 $not_back"
 	fi
 }
 # Done twice, where the power went in between, it comes to the same.
@@ -108,6 +126,7 @@ commit() {
 		mv "$dir/after" "$state/confirmed"
 	fi
 	persist "$state"/* "$state"
+	owe_nothing
 	receipt applied ""
 	conclude applied ""
 }
@@ -117,7 +136,12 @@ recover() {
 	for other in "$state"/runs/*/; do
 		[ "${other%/}" = "$dir" ] || (
 			dir=${other%/}
-			if [ -e "$dir/outcome" ]; then
+			if owed "$dir"; then
+				roll_back "$(cat "$dir/reason")"
+				# Where that fails again, a plan for what is there is the way forward.
+				owed "$dir"
+				exit
+			elif [ -e "$dir/outcome" ]; then
 				read -r boot_then then <"$dir/ended"
 				[ "$boot_then" = "$(boot)" ] && [ $(($(uptime) - then)) -lt 60 ] || rm -rf "$dir"
 				exit 0

@@ -31,7 +31,7 @@ undo() {
 		after "$(sed -n "s/^after$tab//p" "$state/previous/meta" 2>/dev/null)" >"$dir/meta"
 	take_lock || {
 		rm -rf "$dir"
-		echo "The node is locked by $(holder "$state/lock")." >&2
+		echo "The node is locked by $(holder "$dir/taken")." >&2
 		exit 6
 	}
 	recover
@@ -45,6 +45,7 @@ undo() {
 	mv "$state/confirmed" "$dir/confirmed" && mv "$state/previous" "$state/confirmed"
 	mv "$dir/confirmed" "$state/previous"
 	receipt restored "Undone by hand."
+	owe_nothing
 	conclude restored "undo"
 	rm -rf "$dir"
 	echo "The node is back in its state of before."

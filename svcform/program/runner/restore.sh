@@ -49,7 +49,7 @@ restore() { # WHEN: boot (the network has no addresses yet), late, the followed 
 	}
 	printf '%s\t%s\n' run "${dir##*/}" plan "" who "$(id -un 2>/dev/null)" \
 		source "${1:-console}" >"$dir/meta"
-	wait_for_lock || fail_to_restore "The node's lock can't be taken: $(holder "$state/lock" 2>/dev/null)."
+	wait_for_lock || fail_to_restore "The node's lock can't be taken: $(holder "$dir/taken" 2>/dev/null)."
 	recover
 	if [ -d "$state/confirmed" ]; then
 		# The folder is whole, or it isn't there; the table beside it was written on its own.
@@ -60,7 +60,10 @@ restore() { # WHEN: boot (the network has no addresses yet), late, the followed 
 		put_back "$state/confirmed" /dev/null "$state/services.tsv" ||
 			fail_to_restore "The confirmed state could not be put back."
 		syslog "restored the state of plan=$(sed -n "s/^plan$tab//p" "$state/confirmed/meta")"
+		owe_nothing
 	fi
+	elif others_are_owed; then
+		fail_to_restore "The state before the first apply could not be put back."
 	release_lock
 	rm -rf "$dir"
 	rmdir "$state/runs" "$state" 2>/dev/null

@@ -107,11 +107,12 @@ work() {
 	trap '' HUP INT
 	put "$dir/worker" "$$ $(started $$)"
 	take_lock || {
-		[ -e "$state/lock" ] && refuse lock-held "$(holder "$state/lock")"
+		[ -e "$dir/taken" ] && refuse lock-held "$(holder "$dir/taken")"
 		refuse error "The lock can't be taken in $state."
 	}
 	recover
-	[ ! -e "$dir/recovered" ] || stale "An earlier run had ended in the middle, and was put in order."
+	[ ! -e "$dir/recovered" ] ||
+		stale "An earlier run had ended in the middle, and $(others_are_owed && echo "could not be" || echo was) put in order."
 	check_owner
 	check_fresh
 	checkpoint "$dir/checkpoint" "" || refuse error "The checkpoint can't be made: $(tail -n 1 "$dir/log")"
