@@ -18,14 +18,14 @@ guard() {
 		pause
 	done
 }
-watch_once() {
-	see_phase
-	if [ "$phase" = committing ]; then
-		commit
 see_phase() {
 	phase=
 	{ read -r phase <"$dir/phase"; } 2>/dev/null
 }
+watch_once() {
+	see_phase
+	if [ "$phase" = committing ]; then
+		commit
 	elif [ "$phase" = restoring ]; then
 		roll_back "$(cat "$dir/reason")"
 	elif [ -e "$dir/failed" ]; then

@@ -30,8 +30,8 @@ undo() {
 		project "$(cat "$state/project")" layout "$(cat "$state/layout")" \
 		after "$(sed -n "s/^after$tab//p" "$state/previous/meta" 2>/dev/null)" >"$dir/meta"
 	take_lock || {
-		rm -rf "$dir"
 		echo "The node is locked by $(holder "$dir/taken")." >&2
+		rm -rf "$dir"
 		exit 6
 	}
 	recover
@@ -44,8 +44,8 @@ undo() {
 	cp "$state/previous/services.tsv" "$state/services.tsv"
 	mv "$state/confirmed" "$dir/confirmed" && mv "$state/previous" "$state/confirmed"
 	mv "$dir/confirmed" "$state/previous"
-	receipt restored "Undone by hand."
 	owe_nothing
+	receipt restored "Undone by hand."
 	conclude restored "undo"
 	rm -rf "$dir"
 	echo "The node is back in its state of before."

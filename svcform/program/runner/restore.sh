@@ -59,11 +59,11 @@ restore() { # WHEN: boot (the network has no addresses yet), late, the followed 
 				mv "$state/services.tsv.new" "$state/services.tsv"; }
 		put_back "$state/confirmed" /dev/null "$state/services.tsv" ||
 			fail_to_restore "The confirmed state could not be put back."
-		syslog "restored the state of plan=$(sed -n "s/^plan$tab//p" "$state/confirmed/meta")"
 		owe_nothing
-	fi
+		syslog "restored the state of plan=$(sed -n "s/^plan$tab//p" "$state/confirmed/meta")"
 	elif others_are_owed; then
 		fail_to_restore "The state before the first apply could not be put back."
+	fi
 	release_lock
 	rm -rf "$dir"
 	rmdir "$state/runs" "$state" 2>/dev/null
