@@ -165,7 +165,10 @@ for variant in nft legacy; do
         "$saved.all" >"$saved.now"
     fi
     # Nothing is loaded where nothing moved.
-    [ "$(sha256sum <"$saved")" != "$(sha256sum <"$saved.now")" ] || { rm -f "$saved.now" "$saved.all"; continue; }
+    if [ "$(sha256sum <"$saved")" = "$(sha256sum <"$saved.now")" ]; then
+      rm -f "$saved.now" "$saved.all"
+      continue
+    fi
     for table in filter nat; do
       awk -v table="$table" '
         { file = FILENAME == ARGV[1] ? 1 : 2 } # an empty file has no first line
