@@ -8,7 +8,7 @@ from pathlib import Path
 from svcform.cli import parser as flags
 from svcform.cli.applying import carry_out, is_approved, refuse_without_terminal, refused
 from svcform.cli.console import Console, console
-from svcform.cli.files import read
+from svcform.cli.files import parsed
 from svcform.cli.opening import opener
 from svcform.cli.proposing import Proposal, make_plan, show_plan
 from svcform.cli.reading import by_name, read_nodes
@@ -52,7 +52,7 @@ def _apply_file(arguments: Namespace, out: Console) -> int:
         raise UsageError(
             "A plan file is applied as it is: --expect, --target and --exclude belong to `plan`."
         )
-    plan = planfile.read(read(arguments.file))
+    plan = parsed(arguments.file, planfile.read)
     inputs = read_nodes(arguments, out)
     nodes = by_name(inputs.nodes)
     strangers = [n.node for n in plan.nodes if n.node not in nodes]

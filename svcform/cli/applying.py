@@ -6,7 +6,7 @@ import getpass
 import os
 import socket
 from argparse import Namespace
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from svcform.cli.confirming import who_answers
 from svcform.cli.console import Console
@@ -22,7 +22,7 @@ from svcform.views.outcomes import NodeResult, outcomes_json, outcomes_text
 from svcform.views.plan_json import document, problem_json
 from svcform.views.progress import NodeProgress
 from svcform.views.services import services_json, services_text
-from svcform.views.text import clean
+from svcform.views.text import clean, shorten
 
 _REFUSED = 7
 
@@ -85,6 +85,8 @@ def carry_out(arguments: Namespace, out: Console, proposal: Proposal) -> int:
         who=who(),
         source=socket.gethostname(),
         on_wait=lambda node, holder: out.say(clean(f"{node}: waiting for {holder}")),
+        on_silence=lambda node, seconds: out.say(_silence(node, seconds)),
+        on_interrupt=lambda names: out.say(_interruption(names)),
         checks=arguments.confirm == "checks",
         answer=answer,
     )
@@ -102,6 +104,16 @@ def carry_out(arguments: Namespace, out: Console, proposal: Proposal) -> int:
     _report(out, proposal, outcomes, code)
     release(arguments, out, proposal, outcomes)
     return code
+
+
+def _silence(node: str, seconds: int) -> str:
+    return clean(f"{node} does not answer any more; waiting up to {seconds} s for its run.")
+
+
+def _interruption(names: Sequence[str]) -> str:
+    words = f"waiting for {clean(shorten(names, 4))}. " if names else ""
+    words += "Ctrl-C again leaves: runs then end by themselves, and go back unconfirmed."
+    return f"\nInterrupted: no more nodes are started; {words}"
 
 
 def exit_code(plan: Plan, outcomes: Mapping[str, Outcome]) -> int:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
-from svcform.errors import UsageError
+from svcform.errors import PlanFileError, UsageError
+
+T = TypeVar("T")
 
 
 def replace(path: Path, content: bytes, *, private: bool = False) -> None:
@@ -44,6 +48,17 @@ def shown(path: Path) -> str:
         return str(path.absolute().relative_to(Path.cwd()))
     except (ValueError, OSError):
         return str(path)
+
+
+def parsed(path: Path, parse: Callable[[bytes], T]) -> T:
+    """What ``parse`` makes of the file.
+
+    Raises UsageError where it can't be read, and the PlanFileError of ``parse`` behind its name.
+    """
+    try:
+        return parse(read(path))
+    except PlanFileError as error:
+        raise PlanFileError(f"{shown(path)}: {error}") from error
 
 
 def read(path: Path) -> bytes:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from svcform.cli.console import Console
-from svcform.cli.files import read
+from svcform.cli.files import parsed
 from svcform.cli.opening import opener
 from svcform.cli.reading import by_name, complete_lock, load_project, workspace_of
 from svcform.diagnostics import Diagnostic
@@ -113,7 +113,7 @@ class _Look:
 def _saved_reading(
     file: Path, nodes: Sequence[Node], out: Console
 ) -> Mapping[str, Observation | NodeError]:
-    saved = reading_file.read(read(file))
+    saved = parsed(file, reading_file.read)
     missing = [node.name for node in nodes if node.name not in saved.nodes]
     if missing:
         raise UsageError(

@@ -38,11 +38,11 @@ def add(subparsers: flags.Subparsers) -> None:
 def run(arguments: Namespace) -> int:
     """Plan the way back, show it, ask, apply it under the guard."""
     out = console(arguments)
-    refuse_without_terminal(arguments, out)
     inputs = read_nodes(arguments, out)
     nodes = by_name(inputs.nodes)
     if arguments.node not in nodes:
         raise UsageError(f"{arguments.node} is no node that a play of this project chooses.")
+    refuse_without_terminal(arguments, out)
     node = nodes[arguments.node]
     lock_path, lock = read_lock(arguments, out)
     open_node = opener(inputs.inventory_dir)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from svcform.cli import parser as flags
 from svcform.cli.console import console
-from svcform.cli.files import read
+from svcform.cli.files import parsed
 from svcform.engine.exit_code import of_plan
 from svcform.plan import planfile
 from svcform.views.plan_json import plan_json
@@ -29,7 +29,7 @@ def add(subparsers: flags.Subparsers) -> None:
 def run(arguments: Namespace) -> int:
     """Show the plan; contacts no node."""
     out = console(arguments)
-    plan = planfile.read(read(arguments.file))
+    plan = parsed(arguments.file, planfile.read)
     code = int(of_plan(plan, detailed=arguments.detailed_exitcode))
     digest = planfile.digest(plan)
     if out.json:

@@ -22,6 +22,7 @@ class ApplyOptions:
 
     ``who`` and ``source`` go into the nodes' receipts and locks (``alice``, ``laptop.example``).
     ``lock_timeout`` is how long to wait for locks; ``on_wait`` is told a node and who holds its.
+    ``on_silence`` and ``on_interrupt`` are as for :class:`RunOptions` and :func:`fleet.run`.
     ``checks`` and ``answer`` say how it is confirmed, as for :class:`RunOptions`.
     """
 
@@ -32,6 +33,8 @@ class ApplyOptions:
     who: str = ""
     source: str = ""
     on_wait: Callable[[str, str], None] | None = None
+    on_silence: Callable[[str, int], None] | None = None
+    on_interrupt: Callable[[Sequence[str]], None] | None = None
     checks: bool = False
     answer: Callable[[str, int], bool] | None = None
 
@@ -87,7 +90,12 @@ def apply(
     if plan.refusals:
         raise UsageError("The plan has refusals; it can't be applied.")
     plans = {node_plan.node: node_plan for node_plan in plan.nodes if node_plan.node in nodes}
-    work = _Work(plans=plans, opener=opener, options=_run_options(plan, options))
+    work = _Work(
+        plans=plans,
+        opener=opener,
+        options=_run_options(plan, options),
+        on_interrupt=options.on_interrupt,
+    )
     outcomes: dict[str, Outcome] = {}
     stopped = False
     for batch in plan.batches or (Batch(nodes=tuple(plans)),):
@@ -112,6 +120,7 @@ def _run_options(plan: Plan, options: ApplyOptions) -> RunOptions:
         who=options.who,
         source=options.source,
         on_wait=options.on_wait,
+        on_silence=options.on_silence,
         checks=options.checks,
         answer=options.answer,
     )
@@ -130,6 +139,7 @@ class _Work:
     plans: Mapping[str, NodePlan]
     opener: Opener
     options: RunOptions
+    on_interrupt: Callable[[Sequence[str]], None] | None
 
     def run(
         self, nodes: Sequence[Node], forks: int, progress: Progress | None
@@ -138,7 +148,7 @@ class _Work:
             if progress:
                 progress(node.name, _as_outcome(node.name, outcome).result.value)
 
-        results = fleet.run(nodes, self._one, forks, on_done=done)
+        results = fleet.run(nodes, self._one, forks, done, self.on_interrupt)
         return {node.name: _as_outcome(node.name, results.get(node.name)) for node in nodes}
 
     def _one(self, node: Node) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from svcform.engine.observe import Opener
@@ -19,6 +19,9 @@ _PAUSES = (0.2, 0.5, 1.0, 2.0)
 _LAST_PAUSE = 3.0
 _TRIES = 3
 """What is no matter of reach (a password, a key) is tried as often as this."""
+
+_SILENT = 2
+"""So many tries without an answer are no hiccup."""
 
 _SAID = {0, 1}
 """The exit codes of a runner that came to its end."""
@@ -56,12 +59,17 @@ def parse_answer(result: ExecResult) -> Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """The way to a run's runner; ``binding`` is where the run was started."""
+    """The way to a run's runner; ``binding`` is where the run was started.
+
+    ``on_silence`` hears the node's name and the seconds that it is still waited for, once it can't
+    be reached, nor a moment later.
+    """
 
     node: Node
     opener: Opener
     binding: Binding
     run: str
+    on_silence: Callable[[str, int], None] | None = None
 
     def ask(self, word: str, patience: float, why: str = "") -> Answer:
         """Hand a word to the runner, and why, over connections of their own.
@@ -80,6 +88,8 @@ class Line:
                 hopeless = not isinstance(error, Unreachable) and tries >= _TRIES
                 if late or hopeless:
                     raise
+            if tries == _SILENT and self.on_silence:
+                self.on_silence(self.node.name, max(int(deadline - time.monotonic()), 1))
             time.sleep(min(pause, max(deadline - time.monotonic(), 0.1)))
         raise AssertionError("pauses never end")
 

@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -28,12 +29,22 @@ class _Crew(Generic[T]):
 
     work: Callable[[Node], T]
     waiting: queue.SimpleQueue[Node]
-    done: queue.SimpleQueue[tuple[Node, T | NodeError]] = field(default_factory=queue.SimpleQueue)
+    done: list[tuple[Node, T | NodeError]] = field(default_factory=list)
+    bell: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue)
     stopped: threading.Event = field(default_factory=threading.Event)
+    busy: dict[str, None] = field(default_factory=dict)
 
     def start(self, count: int) -> None:
-        for _ in range(count):
-            threading.Thread(target=self._serve, daemon=True).start()
+        started = 0
+        while started < count:
+            try:
+                while started < count:
+                    threading.Thread(target=self._serve, daemon=True).start()
+                    started += 1
+            except KeyboardInterrupt:
+                if self.stopped.is_set():
+                    raise
+                self.stopped.set()
 
     def _serve(self) -> None:
         while True:
@@ -41,7 +52,11 @@ class _Crew(Generic[T]):
                 node = self.waiting.get_nowait()
             except queue.Empty:
                 return
-            self.done.put((node, self._outcome(node)))
+            self.busy[node.name] = None
+            outcome = self._outcome(node)
+            self.busy.pop(node.name, None)
+            self.done.append((node, outcome))
+            self.bell.put(None)
 
     def _outcome(self, node: Node) -> T | NodeError:
         if self.stopped.is_set():
@@ -64,26 +79,35 @@ class Underway(Generic[T]):
     _crew: _Crew[T]
 
     def outcomes(
-        self, on_done: Callable[[Node, T | NodeError], None] | None = None
+        self,
+        on_done: Callable[[Node, T | NodeError], None] | None = None,
+        on_interrupt: Callable[[Sequence[str]], None] | None = None,
     ) -> Mapping[str, T | NodeError]:
         """Wait for all nodes: outcomes by name, in nodes' order.
 
         ``on_done`` is called in the calling thread for each node.  The first Ctrl-C starts no more
-        nodes, whose outcome then is ``Interrupted``, and waits for those that run; the second
-        raises ``KeyboardInterrupt``.
+        nodes, whose outcome then is ``Interrupted``, and waits for those that run, whose names
+        ``on_interrupt`` is told; the second raises ``KeyboardInterrupt``.
         """
-        found: dict[str, T | NodeError] = {}
-        while len(found) < len(self.nodes):
+        told, crew = 0, self._crew
+        interrupted = on_interrupt
+        while told < len(self.nodes):
             try:
-                node, outcome = self._crew.done.get()
+                if crew.stopped.is_set() and interrupted is not None:
+                    interrupted(sorted(crew.busy.copy()))
+                    interrupted = None
+                # An interrupt can take what a call has just returned: nothing hangs on one bell.
+                with suppress(queue.Empty):
+                    crew.bell.get(timeout=0.2)
+                for node, outcome in crew.done[told:]:
+                    told += 1
+                    if on_done is not None:
+                        on_done(node, outcome)
             except KeyboardInterrupt:
-                if self._crew.stopped.is_set():
+                if crew.stopped.is_set():
                     raise
-                self._crew.stopped.set()
-                continue
-            found[node.name] = outcome
-            if on_done is not None:
-                on_done(node, outcome)
+                crew.stopped.set()
+        found = {node.name: outcome for node, outcome in crew.done}
         return {node.name: found[node.name] for node in self.nodes}
 
 
@@ -101,12 +125,13 @@ def run(
     work: Callable[[Node], T],
     forks: int = FORKS,
     on_done: Callable[[Node, T | NodeError], None] | None = None,
+    on_interrupt: Callable[[Sequence[str]], None] | None = None,
 ) -> Mapping[str, T | NodeError]:
     """Do the work on every node and wait for it, as :meth:`Underway.outcomes` says.
 
     A node's failure is its outcome and never another's.
     """
-    return begin(nodes, work, forks).outcomes(on_done)
+    return begin(nodes, work, forks).outcomes(on_done, on_interrupt)
 
 
 def _because(outcome: NodeError, cause: Exception) -> NodeError:

@@ -27,8 +27,10 @@ class RunOptions:
     """What is the same for all nodes of a run; ``plan`` is the plan's digest.
 
     A locked node is asked again for ``lock_timeout`` seconds; ``on_wait`` hears once who is in the
-    way there.  With ``checks`` a node confirms only where its own checks succeed.  ``answer`` is
-    asked, with a node's name and seconds to answer in, for a node with the local connection.
+    way there.  ``on_silence`` hears of a node that does not answer any more, and how many seconds
+    it is waited for.  With ``checks`` a node confirms only where its own checks succeed.
+    ``answer`` is asked, with a node's name and seconds to answer in, for a node with the local
+    connection.
     """
 
     project: str
@@ -39,6 +41,7 @@ class RunOptions:
     source: str
     lock_timeout: int = 0
     on_wait: Callable[[str, str], None] | None = None
+    on_silence: Callable[[str, int], None] | None = None
     checks: bool = False
     answer: Callable[[str, int], bool] | None = None
 
@@ -97,7 +100,13 @@ class _Run:
             binding = session.binding
             if other := self._other_machine(binding):
                 return self._outcome(Result.REFUSED, other)
-            line = Line(node=self.node, opener=self.opener, binding=binding, run=run)
+            line = Line(
+                node=self.node,
+                opener=self.opener,
+                binding=binding,
+                run=run,
+                on_silence=self.options.on_silence,
+            )
             try:
                 answer = self._carry(session, run, nonce)
                 lost = None

@@ -18,6 +18,8 @@ esac
 mkdir -p "$state/runs" && chmod 700 "$state" || refuse "The folder $state can't be made."
 mkdir "$state/runs/incoming.$run" || refuse "There is no room in $state."
 dir=$state/runs/incoming.$run
+# Should it end before the runner begins, the next run takes the folder away.
+printf '%s %s\n' $$ "$(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 20)" >"$dir/maker"
 printf '%s %s\n' "$header" "$count" >"$dir/sizes" && cat >"$dir/bundle" || refuse "The bundle can't be stored in $state."
 [ "$(wc -c <"$dir/bundle")" -eq "$total" ] || refuse "The bundle arrived cut short."
 tail -c "+$((header + 1))" "$dir/bundle" | head -c "$first" >"$dir/runner" ||

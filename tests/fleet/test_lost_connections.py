@@ -133,6 +133,7 @@ def test_a_node_that_stays_away_goes_back_and_is_said_to(node):
     said = applying.result()
 
     assert outcome(said) == (5, "rolled-back")
+    assert "n1 does not answer any more; waiting up to" in said.err
     assert "goes back to its state of before by itself" in message(said)
     assert time.monotonic() - begun < 60
     assert not node.has_services()

@@ -37,7 +37,18 @@ started() { # PID: in clock ticks since the boot (proc(5)); nothing where there 
 }
 boot() { cat /proc/sys/kernel/random/boot_id; }
 syslog() { ! has logger || logger -t svcform -- "$1" 2>/dev/null; }
-pause() { sleep 0.1 2>/dev/null || sleep 1; }
+pause() { # FILE...: a tenth of a second, or until one of them is there
+	[ $# -gt 0 ] || {
+		sleep 0.1 2>/dev/null || sleep 1
+		return 0
+	}
+	for _ in 1 2 3 4 5; do
+		sleep 0.02 2>/dev/null || sleep 1
+		for awaited; do
+			[ ! -e "$awaited" ] || return 0
+		done
+	done
+}
 # Busybox and old coreutils can't sync one file.
 persist() { sync "$@" 2>/dev/null || sync; }
 persist_tree() { # three folders deep
@@ -64,6 +75,9 @@ by_systemd() { # VERB DIR
 		/bin/sh "$dir/runner" "$@"
 	# systemd 235 and older don't know --collect.
 	systemd-run --collect "$@" || systemd-run "$@"
+}
+by_systemd_still() { # VERB
+	[ -d /run/systemd/system ] && systemctl -q is-active "svcform-$1-$(meta run).service"
 }
 detached() { # VERB DIR
 	! by_systemd "$@" 2>>"$dir/log" || return 0

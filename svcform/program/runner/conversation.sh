@@ -20,6 +20,8 @@ begin() {
 	mv "$dir" "$state/runs/$id" || exit 1
 	dir=$state/runs/$id
 	detached work "$dir"
+	# A machine that is slow to start it still runs it; it says who it is itself as soon as it can.
+	[ -z "$!" ] || { put "$dir/child" "$! $(started $!)" && ln "$dir/child" "$dir/worker" 2>/dev/null; }
 	follow
 }
 # Also after a connection was lost.  A worker that has just been started has not said yet who it is.
@@ -29,13 +31,13 @@ follow() {
 		idle=$((idle + 1))
 		if running worker || running guard; then
 			idle=0
-		elif [ $idle -gt 20 ]; then
+		elif [ $idle -gt 20 ] && ! by_systemd_still work; then
 			adopt || {
 				[ -e "$dir/phase" ] || put "$dir/detail" "The runner was killed before it changed anything."
 				break
 			}
 		fi
-		pause
+		pause "$dir/outcome" "$dir/awaiting"
 	done 2>/dev/null
 	tell
 }
@@ -65,12 +67,19 @@ decide() { # MARK
 	tries=0
 	while [ ! -e "$dir/outcome" ] && [ $tries -lt 3000 ]; do
 		running guard || running worker || adopt
-		pause
+		pause "$dir/outcome"
 		tries=$((tries + 1))
 	done
 	answer "$dir"
-	# An emptied node keeps nothing, not even the run that emptied it.
-	[ "$(meta absent)$(cat "$dir/outcome")" != 1applied ] || rm -rf "$dir"
+	# An emptied node keeps nothing, not even the run that emptied it, once its guard is done with it.
+	[ "$(meta absent)$(cat "$dir/outcome")" != 1applied ] || {
+		tries=0
+		while holds_lock && [ $tries -lt 50 ]; do
+			tries=$((tries + 1))
+			pause
+		done
+		rm -rf "$dir"
+	}
 	rmdir "$state/runs" "$state" 2>/dev/null
 	exit 0
 }

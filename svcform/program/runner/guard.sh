@@ -15,7 +15,11 @@ guard() {
 	end=$(($(uptime) + $(meta run_timeout)))
 	while [ "$decided" = 0 ] && [ -d "$dir" ] && [ ! -e "$dir/outcome" ]; do
 		watch_once
-		pause
+		if [ "$phase" = awaiting ]; then
+			pause "$dir/confirmed" "$dir/rejected"
+		else
+			pause
+		fi
 	done
 }
 see_phase() {

@@ -41,6 +41,5 @@ take_lock() { # or leave the one that is in the way as $dir/taken
 	done
 	rm -rf "$state"/broken.*
 }
-release_lock() {
-	[ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$(meta run)" ] && rm -f "$state/lock"
-}
+holds_lock() { [ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$(meta run)" ]; }
+release_lock() { holds_lock && rm -f "$state/lock"; }

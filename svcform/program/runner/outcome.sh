@@ -149,8 +149,7 @@ recover() {
 				commit
 			elif [ -e "$dir/phase" ]; then
 				roll_back "The run ended in the middle."
-			elif [ -e "$dir/worker" ] && ! running worker; then
-				# It ended before it changed anything.
+			elif ended_early; then
 				# The plan of now took the node for the first run's.
 				[ ! -e "$dir/first" ]
 				code=$?
@@ -161,6 +160,11 @@ recover() {
 			[ ! -e "$dir/outcome" ]
 		) || : >"$dir/recovered"
 	done
+}
+# It never took the lock, or puts things back for people or at boot; nobody unpacks it any more.
+ended_early() {
+	[ -e "$dir/maker" ] || [ -e "$dir/worker" ] || return 1
+	! running maker 2>/dev/null && ! running worker 2>/dev/null
 }
 adopt() { # a run whose processes are gone: be its guard
 	end_rest guard

@@ -26,6 +26,7 @@ undo() {
 		exit 1
 	}
 	dir=$(mktemp -d "$state/runs/undo.XXXXXX") || exit 1
+	put "$dir/maker" "$$ $(started $$)"
 	printf '%s\t%s\n' run "${dir##*/}" plan "" who "$(id -un 2>/dev/null)" source console \
 		project "$(cat "$state/project")" layout "$(cat "$state/layout")" \
 		after "$(sed -n "s/^after$tab//p" "$state/previous/meta" 2>/dev/null)" >"$dir/meta"

@@ -47,6 +47,7 @@ restore() { # WHEN: boot (the network has no addresses yet), late, the followed 
 		echo "There is no room in $state." >&2
 		exit 5
 	}
+	put "$dir/maker" "$$ $(started $$)"
 	printf '%s\t%s\n' run "${dir##*/}" plan "" who "$(id -un 2>/dev/null)" \
 		source "${1:-console}" >"$dir/meta"
 	wait_for_lock || fail_to_restore "The node's lock can't be taken: $(holder "$dir/taken" 2>/dev/null)."

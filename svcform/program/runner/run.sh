@@ -126,8 +126,8 @@ work() {
 	tries=0
 	until running guard 2>/dev/null; do
 		tries=$((tries + 1))
-		[ $tries -lt 100 ] || fail "The guard does not start."
-		pause
+		[ $tries -lt 100 ] || by_systemd_still guard || fail "The guard does not start."
+		pause "$dir/guard"
 	done
 	syslog "start run=$(meta run) plan=$(meta plan) who=$(meta who) source=$(meta source)"
 	run_steps

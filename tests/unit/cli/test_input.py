@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from svcform.inputs.lockfile import NAME
 
 
@@ -139,3 +141,21 @@ def test_a_password_file_that_is_not_there_is_named(svcform, project):
 
     assert code == 1
     assert "nope.txt" in err
+
+
+def test_the_way_back_of_a_node_that_is_none_says_so_before_all_else(svcform, project):
+    code, _, err = svcform("rollback", "edge-77")
+
+    assert code == 1
+    assert "edge-77 is no node" in err
+    assert "terminal" not in err
+
+
+@pytest.mark.parametrize("words", [["apply"], ["show"], ["plan", "--from"]])
+def test_a_file_that_is_no_plan_is_named(svcform, project, words):
+    (project / "broken.svcplan").write_text("no plan")
+    code, _, err = svcform(*words, "broken.svcplan")
+
+    assert code == 1
+    assert "broken.svcplan: The" in err
+    assert "cut short" in err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -149,6 +150,40 @@ def test_a_run_that_lost_all_its_processes_is_undone_by_the_next_one(lab_node: L
     assert carry_out(node, plan(node, port())).result is Result.STALE
     assert settings(lab_node) == before
     assert carry_out(node, plan(node, port())).result is Result.APPLIED
+
+
+def test_a_machine_that_is_slow_to_start_the_run_is_waited_for(
+    lab_node: LabNode, tmp_path: Path
+) -> None:
+    slow = tmp_path / "setsid"
+    slow.write_text('#!/bin/bash\nsleep 6\nexec busybox setsid "$@"\n')
+    slow.chmod(0o755)
+    made = plan(lab_node.node(), port())
+    lab_node.run(f"mount --bind {slow} $(command -v setsid)")
+    assert carry_out(lab_node.node(), made).result is Result.APPLIED
+
+
+def test_what_a_lost_upload_left_goes_with_the_next_run(lab_node: LabNode) -> None:
+    """And what a restore left that was killed; but no upload that is on its way."""
+    node, runs = lab_node.node(), lab_node.state / "runs"
+    uploads = []
+    for name in ("aa", "bb", "cc"):
+        upload = subprocess.Popen(["dash", "-c", carry_script()], stdin=subprocess.PIPE)
+        assert upload.stdin is not None
+        upload.stdin.write(f"svcform-bundle 2 9 9 9 1 {name}\n".encode())
+        upload.stdin.flush()
+        wait_for(lambda name=name: list(runs.glob(f"incoming.{name}/bundle")))
+        uploads.append(upload)
+    for upload in uploads[:2]:
+        upload.kill()
+        upload.wait()
+    (runs / "incoming.bb").rename(runs / "late.bb")
+    (runs / "restore.x").mkdir()
+    (runs / "restore.x/maker").write_text("1 1\n")
+    assert carry_out(node, plan(node, port())).result is Result.APPLIED
+    assert [entry.name for entry in runs.iterdir() if "." in entry.name] == ["incoming.cc"]
+    uploads[2].communicate()
+    assert not (runs / "incoming.cc").exists()
 
 
 def test_steps_that_take_too_long_are_undone(lab_node: LabNode) -> None:

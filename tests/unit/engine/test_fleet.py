@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 
 import pytest
 
@@ -94,7 +95,9 @@ def test_no_nodes_are_no_work() -> None:
     assert fleet.run([], lambda node: node.name) == {}
 
 
-def test_the_first_interrupt_starts_no_more_and_waits() -> None:
+@pytest.mark.parametrize("moment", [0.0, 0.1])
+def test_the_first_interrupt_starts_no_more_and_waits(moment: float) -> None:
+    """Also one that comes while threads are started, or just when a queue gives something."""
     started = threading.Semaphore(0)
 
     def work(node: Node) -> str:
@@ -105,10 +108,14 @@ def test_the_first_interrupt_starts_no_more_and_waits() -> None:
     def interrupt() -> None:
         started.acquire()
         started.acquire()
+        time.sleep(moment)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt).start()
-    outcomes = fleet.run(NODES, work, forks=2)
+    told: list[Sequence[str]] = []
+    outcomes = fleet.run(NODES, work, forks=2, on_interrupt=told.append)
+    assert len(told) == 1
+    assert moment == 0 or told == [["edge-0", "edge-1"]]
     assert [outcomes["edge-0"], outcomes["edge-1"]] == ["done", "done"]
     assert all(isinstance(outcomes[n.name], Interrupted) for n in NODES[2:])
 
