@@ -8,7 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.faults import faults, steps, table
+from tests.faults import faults, modes, steps, table
 from tests.faults.cell import Found
 from tests.faults.stand import stand
 
@@ -17,17 +17,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
     parser.add_argument("step", nargs="?", choices=["all", *steps.BY_NAME], default="all")
     parser.add_argument("fault", nargs="?", choices=["all", *faults.BY_NAME], default="all")
+    parser.add_argument("--mode", choices=modes.BY_NAME, default="iptables")
     parser.add_argument("--nodes", type=int, default=6)
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("--repeat", type=int, default=1, help="how often each cell is run")
     parser.add_argument("--table", action="store_true", help="only print the expected outcomes")
     given = parser.parse_args()
     if given.table:
-        sys.stdout.write(table.markdown())
+        sys.stdout.write(table.markdown(given.mode))
         return 0
-    rows = steps.STEPS if given.step == "all" else (steps.BY_NAME[given.step],)
-    columns = faults.FAULTS if given.fault == "all" else (faults.BY_NAME[given.fault],)
-    cells = [(row, column) for row in rows for column in columns] * given.repeat
+    cells = [
+        (step, fault)
+        for fault in table.columns(given.mode)
+        for step in steps.BY_MODE[given.mode]
+        if given.step in {"all", step.name} and given.fault in {"all", fault.name}
+        if table.expected(given.mode)[step.name, fault.name] != "-"
+    ] * given.repeat
     began = time.monotonic()
 
     def tell(step: steps.Step, fault: faults.Fault, found: Found) -> None:
@@ -40,7 +45,7 @@ def main() -> int:
 
     with (
         tempfile.TemporaryDirectory() as folder,
-        stand(Path(folder), min(given.nodes, len(cells))) as made,
+        stand(Path(folder), min(given.nodes, len(cells)), modes.BY_NAME[given.mode]) as made,
     ):
         found = made.run_all(cells, tell)
     sys.stdout.write(f"{time.monotonic() - began:.0f} s\n")

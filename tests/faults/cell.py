@@ -15,6 +15,7 @@ from tests.faults.steps import Step
 
 _REACH = 60.0
 _UNCONFIRMED = 5
+_STALE = 3
 _SETTLE = 90.0
 
 
@@ -27,6 +28,11 @@ class Found:
     said: Said | None = None
     again: Said | None = None
     log: str = ""
+
+    @property
+    def left_alone(self) -> bool:
+        """Whether the controller was killed."""
+        return self.said is not None and self.said.code == -signal.SIGKILL
 
 
 def run_cell(
@@ -98,20 +104,19 @@ def _judge(
     found: Found, project: Project, node: Node, baseline: Mapping[str, Any], fault: Fault
 ) -> None:
     found.log = node.run_log()
-    found.state = node.state()
-    if found.state == "neither" and node.has_lock():
-        # Nobody was left who could put the node back: whoever comes next does.
-        found.again = project.apply(node.name).wait()
-        found.state = f"{node.state()} next"
+    found.state = now = node.state()
+    if (now == "neither" and node.has_lock()) or (found.left_alone and node.litter()):
+        # Nobody was left who could put the node in order: whoever comes next does.
+        now = _come_next(found, project, node)
     found.wrong += node.litter()
     if fault.name != "reboot" and IN_INPUT not in node.look()["iptables-nft"]:
         found.wrong.append("a rule that is not svcform's is gone")
-    if found.state == "neither":
+    if now == "neither":
         found.wrong += node.differences()
     planned = project.plan(node.name)
     if isinstance(planned, str):
         found.wrong.append(f"the next plan fails: {planned}")
-    elif found.state.startswith("new"):
+    elif now == "new":
         if bool(planned["objects"] or planned["services"]) != node.has_hand_made_rule():
             found.wrong.append(f"the next plan is not what it should be: {planned['objects']}")
     elif planned != baseline and not node.has_hand_made_rule():
@@ -119,9 +124,22 @@ def _judge(
     found.wrong += _untrue(found)
 
 
+def _come_next(found: Found, project: Project, node: Node) -> str:
+    """Apply once more, and see: it starts afresh where nothing had begun, else it is stale."""
+    before, found.again = found.state, project.apply(node.name).wait()
+    wait_until(lambda: not node.processes(), _SETTLE)
+    now = node.state()
+    if before == "neither":
+        found.state = f"{now} next"
+    fitting = {0: {"new"}, _STALE: {before} if before != "neither" else {"old", "new"}}
+    if now not in fitting.get(found.again.code, set()):
+        found.wrong.append(f"the next apply left it {now}: {found.again}")
+    return now
+
+
 def _untrue(found: Found) -> list[str]:
     """What the controller said that isn't so; one that was killed said nothing."""
-    if found.said is None or found.said.code == -signal.SIGKILL:
+    if found.said is None or found.left_alone:
         return []
     code, is_new = found.said.code, found.state == "new"
     unsure = code == _UNCONFIRMED and "could not be confirmed" in found.said.out

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.faults import FAULTS
+from tests.faults.modes import NFTABLES
 from tests.faults.stand import stand
-from tests.faults.steps import STEPS
+from tests.faults.steps import BY_MODE
 
 _NODES = 8
 
@@ -14,6 +15,12 @@ _NODES = 8
 @pytest.fixture(scope="session")
 def nodes(tmp_path_factory):
     with stand(tmp_path_factory.mktemp("faults"), _NODES) as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def nftables_nodes(tmp_path_factory):
+    with stand(tmp_path_factory.mktemp("faults"), _NODES // 2, NFTABLES) as made:
         yield made
 
 
@@ -28,9 +35,12 @@ def pytest_terminal_summary(terminalreporter):
     }
     if not cells:
         return
-    terminalreporter.section("step x fault: the node's state afterwards")
-    terminalreporter.write_line(" " * 12 + " ".join(f"{f.name:10}" for f in FAULTS))
-    for step in STEPS:
-        words = [cells.get((step.name, fault.name), "") for fault in FAULTS]
-        if any(words):
+    for mode, rows in BY_MODE.items():
+        if not any(key[0] == mode for key in cells):
+            continue
+        shown = [f for f in FAULTS if any(key[::2] == (mode, f.name) for key in cells)]
+        terminalreporter.section(f"step x fault, {mode}: the node's state afterwards")
+        terminalreporter.write_line(" " * 12 + " ".join(f"{f.name:10}" for f in shown))
+        for step in rows:
+            words = [cells.get((mode, step.name, fault.name), "") for fault in shown]
             terminalreporter.write_line(f"{step.name:12}" + " ".join(f"{w:10}" for w in words))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
-from tests.faults.node import IN_OUR_CHAIN, STATE, Case, Node, wait_until
+from tests.faults.node import IN_TABLE, STATE, Case, Node, wait_until
 from tests.faults.scenario import Controller
 from tests.faults.steps import Step
 
@@ -63,6 +63,14 @@ def kill_both(scene: Scene) -> None:
     scene.release()
 
 
+def kill_all(scene: Scene) -> None:
+    """The controller, and all that came from a login: nobody is left who could go on."""
+    scene.controller.process.kill()
+    scene.controller.process.join()
+    scene.node.kill_all()
+    scene.release()
+
+
 def _carriers(scene: Scene) -> list[int]:
     """Before there is a runner of its own: the script that the controller runs on the node."""
     return [pid for pid, words in scene.node.processes().items() if "sshd" not in words]
@@ -107,21 +115,22 @@ def fill_disk(scene: Scene) -> None:
 
 
 def change_by_hand(scene: Scene) -> None:
-    """A rule in one of svcform's chains that the plan changes."""
-    scene.node.sh(f"iptables-nft -t nat {IN_OUR_CHAIN}")
+    """A rule in one of svcform's chains."""
+    scene.node.sh(scene.node.mode.by_hand)
     scene.release()
 
 
 def fail_restore(scene: Scene) -> None:
-    """The next iptables-restore reads half of its input and is killed."""
+    """The next iptables-restore, or nft, reads half of its input and is killed."""
     action = "/usr/bin/head -n 2 >/dev/null; kill -9 $$"
-    for tool in ("iptables-nft-restore", "ip6tables-nft-restore"):
-        scene.node.wrap(Case(tool, "*", action, mark="killed"))
+    for tool, pattern in scene.node.mode.loaders:
+        scene.node.wrap(Case(tool, pattern, action, mark="killed"))
     scene.release()
 
 
 def reboot(scene: Scene) -> None:
     scene.node.lab.reboot(scene.node.name)
+    scene.node.sh(f"iptables-nft {IN_TABLE}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,7 +138,7 @@ class Fault:
     """A column of the table.
 
     ``small_disk`` gives the state folder a file system of its own that can be filled, ``pty`` runs
-    sudo's commands in a terminal of their own.
+    sudo's commands in a terminal of their own.  One that is ``slow`` waits for a timer.
     """
 
     name: str
@@ -137,6 +146,7 @@ class Fault:
     inflict: Callable[[Scene], None]
     small_disk: bool = False
     pty: bool = False
+    slow: bool = False
 
 
 FAULTS = (
@@ -145,13 +155,20 @@ FAULTS = (
     Fault(name="runner", title="kill -9 of the runner", inflict=kill_runner),
     Fault(name="guard", title="kill -9 of the guard", inflict=kill_guard),
     Fault(name="both", title="kill -9 of runner and guard", inflict=kill_both),
+    Fault(name="all", title="kill -9 of runner, guard and controller", inflict=kill_all),
     Fault(name="sshd", title="kill -9 of sshd and its sessions", inflict=kill_sshd),
-    Fault(name="link", title="link cut both ways", inflict=cut_link),
-    Fault(name="disk", title="`ENOSPC` on the state folder", inflict=fill_disk, small_disk=True),
+    Fault(name="link", title="link cut both ways", inflict=cut_link, slow=True),
+    Fault(
+        name="disk",
+        title="`ENOSPC` on the state folder",
+        inflict=fill_disk,
+        small_disk=True,
+        slow=True,
+    ),
     Fault(name="user", title="`KillUserProcesses=yes`", inflict=kill_user_processes),
     Fault(name="pty", title="sudo's `use_pty`, session lost", inflict=kill_session, pty=True),
     Fault(name="hand", title="a change by hand", inflict=change_by_hand),
-    Fault(name="tool", title="iptables-restore killed half-way", inflict=fail_restore),
+    Fault(name="tool", title="the tool killed half-way", inflict=fail_restore),
     Fault(name="reboot", title="reboot", inflict=reboot),
 )
 BY_NAME = {fault.name: fault for fault in FAULTS}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import re
 import signal
@@ -14,11 +15,13 @@ from pathlib import Path
 
 from svcform.lab.lab import Lab
 from svcform.lab.sshd import find_sshd
+from tests.faults.modes import IPTABLES, Mode
 
 STATE = "/var/lib/svcform"
-#: Rules of a person who works on the node at the same time.
+#: The rule of a person who works on the node at the same time.
 IN_INPUT = "-A INPUT -s 198.51.100.7/32 -m comment --comment by-hand -j ACCEPT"
-IN_OUR_CHAIN = "-A SVCFORM-SERVICES -s 198.51.100.8/32 -j RETURN"
+#: Theirs from before the plan: it makes the table, in which svcform's FORWARD then belongs.
+IN_TABLE = "-A INPUT -s 198.51.100.6/32 -j ACCEPT"
 _BREAK = "/run/break"
 #: What a state folder holds when nothing is going on.
 _KEPT = frozenset(
@@ -27,12 +30,15 @@ _KEPT = frozenset(
         *("reading", "runner", "runs", "services.tsv"),
     ]
 )
-_PHASES = ("settings that come", "ip filter", "ip nat", "settings that go", "conntrack")
+_PHASES = (
+    *("settings that come", "ip filter", "ip nat", "nft: changes", "settings that go", "conntrack"),
+)
 _TOOLS = "/usr/local/sbin"  # first in sudo's secure_path
 _LOOK = r"""
 for tool in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy; do
 	echo "== $tool"; $tool-save
 done
+for family in ip ip6; do echo "== nft $family"; nft -j list table $family svcform 2>/dev/null; done
 echo "== sysctls"
 cd /proc/sys/net && for path in ipv4/ip_forward ipv4/conf/all/route_localnet \
 	ipv6/conf/all/forwarding; do echo "$path $(cat $path)"; done
@@ -89,6 +95,7 @@ class Node:
 
     lab: Lab
     name: str
+    mode: Mode = IPTABLES
     steps: dict[str, str] = field(default_factory=dict)
     old: dict[str, str] = field(default_factory=dict)
     new: dict[str, str] = field(default_factory=dict)
@@ -110,7 +117,7 @@ class Node:
         text = self.sh(_LOOK.replace("@STATE@", STATE))
         parts = re.split(r"(?m)^== (.*)\n", text)[1:]
         found = dict(zip(parts[::2], parts[1::2], strict=True))
-        return {k: _normal(v) if "tables" in k else v for k, v in found.items()}
+        return {k: _LISTINGS.get(k.partition(" ")[0], str)(v) for k, v in found.items()}
 
     def processes(self) -> dict[int, str]:
         """What runs on the node, other than its init and its sshd: pids of this machine."""
@@ -165,8 +172,16 @@ class Node:
     # ---- judging
 
     def state(self) -> str:
-        now = self.look()
-        return next((w for w in ("old", "new") if _same(now, getattr(self, w))), "neither")
+        now = self._ours(self.look())
+        return next(
+            (word for word in ("old", "new") if now == self._ours(getattr(self, word))), "neither"
+        )
+
+    def _ours(self, seen: dict[str, str]) -> dict[str, str]:
+        def is_ours(line: str) -> bool:
+            return line not in {IN_INPUT, IN_TABLE} and self.mode.trace not in line
+
+        return {key: "\n".join(filter(is_ours, text.split("\n"))) for key, text in seen.items()}
 
     def differences(self) -> list[str]:
         """From the old state, and from the new one, by line."""
@@ -182,7 +197,7 @@ class Node:
         return (self.root / STATE[1:] / "lock").exists()
 
     def has_hand_made_rule(self) -> bool:
-        return IN_OUR_CHAIN in self.look()["iptables-nft"]
+        return any(self.mode.trace in text for text in self.look().values())
 
     def litter(self) -> list[str]:
         """What has no business in the state folder once nothing runs."""
@@ -270,9 +285,7 @@ class Node:
             f"umount {STATE} 2>/dev/null; umount {_TOOLS} 2>/dev/null; rm -rf {_BREAK}"
             f" {STATE}; cp -a /var/kept/state {STATE}; cp -a /var/kept/sudoers /etc/sudoers;"
             " for d in /var/kept/rc*.d /var/kept/init.d; do rm -rf /etc/${d##*/};"
-            " cp -a $d /etc; done;"
-            " for t in iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy;"
-            " do $t-restore </var/kept/$t || exit 1; done"
+            f" cp -a $d /etc; done; {self.mode.load}"
         )
         for line in self.old["sysctls"].splitlines():
             path, value = line.split()
@@ -349,9 +362,23 @@ def _normal(text: str) -> str:
     return "\n".join(lines)
 
 
-def _same(now: dict[str, str], known: dict[str, str]) -> bool:
-    return {k: _foreign_out(v) for k, v in now.items()} == known
+def _normal_json(text: str) -> str:
+    """What nft lists as JSON, a line for each thing, in an order of our own but for rules."""
+    lines: list[str] = []
+    rules: dict[str, list[str]] = {}
+    for entry in json.loads(text)["nftables"] if text.strip() else []:
+        for kind, listed in entry.items():
+            thing = {k: v for k, v in listed.items() if k not in {"handle", "index"}}
+            elements = thing.pop("elem", [])
+            if kind == "rule":
+                rules.setdefault(thing["chain"], []).append(json.dumps(thing))
+            elif kind != "metainfo":
+                lines.append(json.dumps({kind: thing}))
+                lines += [f"{thing['name']}: {json.dumps(element)}" for element in elements]
+    return "\n".join([*sorted(lines), *(rule for chain in sorted(rules) for rule in rules[chain])])
 
 
-def _foreign_out(text: str) -> str:
-    return "\n".join(x for x in text.split("\n") if x not in (IN_INPUT, IN_OUR_CHAIN))
+_LISTINGS: dict[str, Callable[[str], str]] = {
+    **{f"{t}-{v}": _normal for t in ("iptables", "ip6tables") for v in ("nft", "legacy")},
+    "nft": _normal_json,
+}

@@ -21,7 +21,7 @@ from svcform.lab.lab import Lab
 #: Seconds: for the steps, for the confirmation, for a connection.
 PATIENT = ("--run-timeout", "120", "--confirm-timeout", "60")
 TIMERS = ("--run-timeout", "60", "--confirm-timeout", "8", "--timeout", "10")
-_TIMEOUT = 60.0
+_TIMEOUT = 240.0
 
 _SERVICE = """\
 ---
@@ -122,8 +122,8 @@ def _be_svcform(folder: str, words: tuple[str, ...], said: str) -> None:
 class Project:
     """One project over all of a lab's nodes, a play for each, so that none waits for another's."""
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, lab: Lab, folder: Path, proxy_mode: str) -> None:
+        self.folder, self.proxy_mode = folder, proxy_mode
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["tests.faults.preload"])
         self.nodes = tuple(lab.state["nodes"])
@@ -135,7 +135,8 @@ class Project:
 
     def describe(self, services: str, **settings: Any) -> None:
         """What all nodes should do."""
-        common = {"service_cidrs": ["10.96.0.0/16", "fd00:96::/112"], **settings}
+        cidrs = ["10.96.0.0/16", "fd00:96::/112"]
+        common = {"service_cidrs": cidrs, "proxy_mode": self.proxy_mode, **settings}
         plays = [
             {"name": node, "hosts": node, "vars": common, "manifests": ["../services/"]}
             for node in self.nodes
@@ -164,7 +165,7 @@ class Project:
         said = self.svcform("plan", "--limit", node, "--allow-deletions", "-o", "json")
         with suppress(ValueError, KeyError):
             (found,) = json.loads(said.out)["nodes"]
-            return dict(found) if said.code == 0 else f"exit code {said.code}: {said.err}"
+            return dict(found) if said.code == 0 else f"exit code {said.code}: {found} {said.err}"
         return f"exit code {said.code}: {said.out}{said.err}"
 
     def apply(self, node: str) -> Controller:

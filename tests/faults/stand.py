@@ -14,7 +14,8 @@ from svcform.lab import lab as labs
 from svcform.lab.spec import LabSpec, NodeSpec
 from tests.faults.cell import Found, run_cell
 from tests.faults.faults import Fault
-from tests.faults.node import Node
+from tests.faults.modes import IPTABLES, Mode
+from tests.faults.node import IN_TABLE, Node
 from tests.faults.scenario import PATIENT, Project
 from tests.faults.steps import Step
 
@@ -50,15 +51,17 @@ class Stand:
 
 
 @contextmanager
-def stand(directory: Path, count: int) -> Iterator[Stand]:
+def stand(directory: Path, count: int, mode: Mode = IPTABLES) -> Iterator[Stand]:
     """Bring everything up, and take all of it down again, whatever happens."""
     names = [f"n{number}" for number in range(1, count + 1)]
     spec = LabSpec(directory=directory / "lab", nodes=tuple(NodeSpec(name=n) for n in names))
     lab = labs.up(spec)
     try:
-        project = Project(lab, directory / "project")
+        for name in names:
+            lab.run(name, ["iptables-nft", *IN_TABLE.split()])
+        project = Project(lab, directory / "project", mode.name)
         baseline = project.prepare()
-        made = Stand(project, baseline, [Node(lab, name) for name in names])
+        made = Stand(project, baseline, [Node(lab, name, mode) for name in names])
         for node in made.nodes:
             node.remember()
         applied = project.svcform("apply", "change.plan", *PATIENT)

@@ -116,3 +116,17 @@ STEPS = (
     ),
 )
 BY_NAME = {step.name: step for step in STEPS}
+#: Where the mode matters, in nftables mode: one transaction switches both families.
+NFTABLES_STEPS = (
+    BY_NAME["before"],
+    _program("switch", "after *switch*: both families are new", "nft: changes"),
+    BY_NAME["break"],
+    BY_NAME["read-back"],
+    Step(
+        name="restoring",
+        title="the node is going back: half is restored",
+        fails="settings that go",
+        stop=Stop(tool="sh", pattern="*/checkpoint/nftables.restore*", after=True),
+    ),
+)
+BY_MODE = {"iptables": STEPS, "nftables": NFTABLES_STEPS}

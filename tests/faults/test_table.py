@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.faults import faults, steps, table
 
 PAGE = Path(__file__).parents[2] / "docs/reliability.md"
@@ -15,8 +17,9 @@ def test_every_step_meets_every_fault():
     ]
 
 
-def test_the_page_shows_the_table_that_is_tested():
-    assert table.markdown() in PAGE.read_text()
+@pytest.mark.parametrize("mode", table.OUTCOMES)
+def test_the_page_shows_the_table_that_is_tested(mode):
+    assert table.markdown(mode) in PAGE.read_text()
 
 
 def test_the_page_says_why_a_cell_makes_no_sense():
