@@ -47,7 +47,7 @@ def test_the_demo_shows_the_whole_way(folder):
     out, err = demo.communicate(timeout=180)
 
     assert demo.returncode == 0, err
-    assert "Plan: 4 to add" in out
+    assert "Plan: 3 to add" in out
     assert "applied: node-1" in out
     assert out.count("endpoint=endpoint-3") == 2
     assert "No changes. 1 node is as described." in out
