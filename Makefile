@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 LAB_NODES ?= 3
 PYTEST_FLAGS ?= -n 2
 
-.PHONY: help demo test lint format lab lab-down bench clean
+.PHONY: help demo test soak lint format lab lab-down bench clean
 
 help: ## list what there is to make
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ demo: $(VENV)/.python $(VENV)/.packages-demo ## Services on a node of its own, f
 
 test: $(VENV)/.python $(VENV)/.packages-test $(VENV)/.packages-firewalls $(VENV)/.coredns lint ## lint, then all tests
 	$(BIN)/pytest $(PYTEST_FLAGS)
+
+soak: $(VENV)/.python $(VENV)/.packages-test ## a power cut at every change of a file in two applies, and a boot after each
+	$(BIN)/python -m tests.uml --all
 
 lint: $(VENV)/.python ## ruff, mypy and import-linter
 	$(BIN)/ruff check

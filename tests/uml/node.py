@@ -17,8 +17,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from svcform.lab import kernel, machine, network, sshd
 from svcform.lab.spec import NodeSpec
 from tests.fleet.projects import Project, Said
@@ -44,24 +42,26 @@ APPLETS = (
 class UmlNode:
     """A node and the network namespace it is reached from.
 
-    ``shared`` is the node's /run/host, seen from here.
+    ``folder`` is for the files of its machine; its disk, its project and ``shared``, the node's
+    /run/host as seen from here, are in ``home``.
     """
 
     folder: Path
     network: int
+    home: Path
     guest: Guest | None = None
     project: Project = field(init=False)
 
     def __post_init__(self) -> None:
-        self.project = Project(self.folder / "project")
+        self.project = Project(self.home / "project")
 
     @property
     def disk(self) -> Path:
-        return self.folder / "disk.img"
+        return self.home / "disk.img"
 
     @property
     def shared(self) -> Path:
-        return self.folder / "shared"
+        return self.home / "shared"
 
     def boot(self, disk: Path | None = None) -> None:
         """Start the node, from another disk than its own where one is given."""
@@ -117,7 +117,7 @@ class UmlNode:
         options = {
             "BatchMode": "yes",
             "UserKnownHostsFile": self.project.path / "known_hosts",
-            "IdentityFile": self.folder / "id_ed25519",
+            "IdentityFile": self.home / "id_ed25519",
             "IdentitiesOnly": "yes",
         }
         words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
@@ -127,17 +127,31 @@ class UmlNode:
 @contextlib.contextmanager
 def new_node(folder: Path) -> Iterator[UmlNode]:
     """A node that is off, with its disk and its project; it is gone afterwards."""
-    own = kernel.new_network()
-    node = UmlNode(folder, own)
-    with contextlib.ExitStack() as stack:
-        stack.callback(os.close, own)
-        stack.callback(node.cut_power)
+    with _machine(folder, folder) as node:
         (node.shared / "programs").mkdir(parents=True)
         for applet in APPLETS:
             (node.shared / "programs" / applet).symlink_to("/usr/bin/busybox")
-        network.ip(own, _links())
         host_key = _make_disk(node)
         _write_project(node, host_key)
+        yield node
+
+
+@contextlib.contextmanager
+def new_twin(node: UmlNode, folder: Path) -> Iterator[UmlNode]:
+    """Another machine for copies of a node's disk, in a network of its own."""
+    folder.mkdir()
+    with _machine(folder, node.home) as twin:
+        yield twin
+
+
+@contextlib.contextmanager
+def _machine(folder: Path, home: Path) -> Iterator[UmlNode]:
+    own = kernel.new_network()
+    node = UmlNode(folder, own, home)
+    with contextlib.ExitStack() as stack:
+        stack.callback(os.close, own)
+        stack.callback(node.cut_power)
+        network.ip(own, _links())
         yield node
 
 
@@ -188,29 +202,25 @@ def _make_disk(node: UmlNode) -> str:
 
 
 def _write_project(node: UmlNode, host_key: str) -> None:
+    node.project.path.mkdir()
+    (node.project.path / "known_hosts").write_text(f"{ADDRESS} {host_key}\n")
+    place(node, 1)
+
+
+def place(node: UmlNode, count: int, *, node_port: bool = True) -> None:
+    """Write the node's project, with so many endpoints of its Service."""
     variables = {
         "ansible_host": ADDRESS,
         "ansible_user": "root",
-        "ansible_ssh_private_key_file": str(node.folder / "id_ed25519"),
+        "ansible_ssh_private_key_file": str(node.home / "id_ed25519"),
         "pod_cidrs": ["10.244.1.0/24"],
         "node_ip": ADDRESS,
     }
-    node.project.path.mkdir()
-    (node.project.path / "known_hosts").write_text(f"{ADDRESS} {host_key}\n")
-    place(node, 1, variables)
-
-
-def place(node: UmlNode, count: int, variables: dict[str, object] | None = None) -> None:
-    """Write the node's project, with so many endpoints of its Service."""
-    path = node.project.path / "inventory.yml"
-    if variables is None:
-        inventory = yaml.safe_load(path.read_text())
-    else:
-        inventory = {"all": {"hosts": {NAME: variables}}}
     node.project.write(
-        inventory,
+        {"all": {"hosts": {NAME: variables}}},
         [f"{endpoint}@{NAME}" for endpoint in ENDPOINTS[:count]],
         masquerade_all=True,
     )
     services = node.project.path / "services/web.yml"
-    services.write_text(services.read_text().replace("replicas: 3", f"replicas: {count}"))
+    text = services.read_text().replace("replicas: 3", f"replicas: {count}")
+    services.write_text(text if node_port else text.replace("  type: NodePort\n", ""))

@@ -1,63 +1,53 @@
-"""A node whose power goes, on a disk that keeps only what was synced."""
+"""A node whose power goes, at each step of an apply, on a disk that keeps only what was synced."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 
-from tests.uml.node import ENDPOINTS, UmlNode, new_node
+from tests.uml.node import ENDPOINTS
+from tests.uml.state import State
+from tests.uml.story import FIRST, SECOND, Story, boot_all, story
 
 pytestmark = pytest.mark.root
 
-#: What a node is, in the words of its own tools; torn is what a lost write leaves.
-_LOOK = r"""
-iptables-save -t nat | sed -n 's/^-A .* --to-destination \(.*\):8080.*/endpoint \1/p' | sort -u
-cut -f 5- /var/lib/svcform/services.tsv | sed 's/^/row /'
-for name in project layout runner reading confirmed/meta confirmed/services.tsv; do
-	[ -s /var/lib/svcform/$name ] || echo "torn $name"
-done
-for name in /var/lib/svcform/receipts/* /etc/init.d/svcform*; do
-	[ -s "$name" ] || echo "torn $name"
-done
-[ ! -e /var/lib/svcform/lock ] || echo "lock"
-ls /var/lib/svcform/runs 2>/dev/null | sed 's/^/run /'
-ps -eo pid=,args= | grep '[s]vcform/run' | sed 's/^/process /'
-cat /proc/sys/net/ipv4/ip_forward | sed 's/^/forwards /'
-ip route show proto 83 | sed 's/^/route /'
-"""
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    with story(tmp_path_factory.mktemp("power"), FIRST, SECOND) as made:
+        yield made
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """A node after a boot: whose Service goes where, and what should not be there."""
-
-    settings: tuple[str, ...]
-    endpoints: tuple[str, ...]
-    wrong: tuple[str, ...]
+def endpoints(state: State) -> list[str]:
+    to = [
+        line.split("--to-destination ")[1] for line in state.settings if "--to-destination" in line
+    ]
+    return [address.removesuffix(":8080") for address in to]
 
 
-def look(node: UmlNode) -> State:
-    lines = [line.rstrip() for line in node.ssh(_LOOK).splitlines()]
-    wrong = ("torn ", "lock", "run ", "process ")
-    return State(
-        settings=tuple(x for x in lines if x.startswith(("forwards ", "route "))),
-        endpoints=tuple(x.split()[1] for x in lines if x.startswith("endpoint ")),
-        wrong=tuple(line for line in lines if line.startswith(wrong)),
+def test_what_was_confirmed_outlives_a_power_cut_at_once(told: Story):
+    first, second = told.chapters
+
+    assert endpoints(first.new) == [ENDPOINTS[0]]
+    assert endpoints(second.new) == list(ENDPOINTS[:2])
+    assert {"forwards 1", "route 10.96.0.0/16 dev lo scope link src 192.168.99.11"} <= set(
+        second.new.settings
     )
+    assert second.new.receipts == ("receipt applied 11",) * 2
+    assert not second.new.runs
+    assert not second.new.rest
 
 
-def test_what_was_confirmed_outlives_a_power_cut_at_once(tmp_path: Path):
-    with new_node(tmp_path) as node:
-        node.boot()
-        applied = node.svcform("apply", "--auto-approve")
-        assert applied.code == 0, applied.out
-        node.ssh("sync /var/lib/svcform")  # names are on disk, contents only where they were synced
+def test_a_power_cut_at_any_step_leaves_the_old_state_or_the_new_one(told: Story):
+    first, second = told.chapters
+    phases = Counter(cut.phase for cut in second.cuts)
+    assert Counter(cut.phase for cut in first.cuts) >= Counter({"": 2, "running": 3})
+    assert phases["running"] >= 4
+    assert phases["committing"] >= 5
 
-        node.cut_power()
-        node.boot()
+    claimed = next(cut for cut in first.cuts if "phase.new" in cut.operation)
+    endings = boot_all(told, again=lambda cut: cut == claimed)
 
-        settings = ("forwards 1", "route 10.96.0.0/16 dev lo scope link src 192.168.99.11")
-        assert look(node) == State(settings, ENDPOINTS[:1], ())
-        assert node.svcform("plan", "--detailed-exitcode").code == 0
+    assert [x for x in endings if x.state not in {"old", "new", "untouched"}] == []
