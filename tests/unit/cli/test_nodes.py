@@ -43,7 +43,7 @@ def test_only_yes_applies(node):
     code, out = on_terminal(["apply"], "yes\n")
 
     assert code == 0
-    assert "Plan: 2 to add" in out
+    assert "Plan: 3 to add" in out
     assert "default     myapp   NodePort" in out
     assert "SVCFORM" in rules(node)
 
