@@ -31,7 +31,7 @@ gateway_answers() { # FAMILY GATEWAY DEVICE
 	case $neighbour in
 	*PERMANENT* | *NOARP*) ;;
 	*lladdr*) ip "-$1" neigh change "$2" dev "$3" lladdr "$link" nud probe 2>/dev/null ;;
-	*) ip "-$1" neigh add "$2" dev "$3" use 2>/dev/null ;;
+	*) ip "-$1" neigh replace "$2" dev "$3" use 2>/dev/null ;; # also one that failed before
 	esac
 	# Busybox can't ask anew, and the kernel takes its time (5 s of "delay", then the probes).
 	tries=0
