@@ -18,8 +18,8 @@ _APPLY = ("apply", "--auto-approve")
 _STALE = 3
 #: A cut for each step of an apply, on a node that has nothing yet.
 FIRST = (
-    ": mv*/new.project *",  # whose node it is
-    ": mv*/phase.new *",  # all of it is said
+    ": mv*/runner",  # half of whose node it is
+    ": mv*/phase.new *",  # all of it
     "running: sync*/journal",  # before each step of the program
 )
 #: And on one with a confirmed state.
