@@ -83,17 +83,21 @@ def keep(
     leaving.difference_update(selection.reachable)
     if not leaving:
         return Kept(serving, ())
-    stayed = [endpoint._replace(ready=endpoint.serving) for endpoint in endpoints]
-    used = select(stayed, uses, viewpoint).reachable
+    used = select(_stayed(endpoints), uses, viewpoint).reachable
     return Kept(serving, tuple([destination for destination in used if destination in leaving]))
 
 
 def is_steered(endpoints: Sequence[Endpoint]) -> bool:
-    """Whether topology hints can make two nodes choose differently."""
+    """Whether topology hints can make two nodes choose differently for new connections."""
     ready = [endpoint for endpoint in endpoints if endpoint.ready]
     if not ready:
         return False
     return all(e.node_hints for e in ready) or all(e.zone_hints for e in ready)
+
+
+def keeps_steered(endpoints: Sequence[Endpoint]) -> bool:
+    """Whether topology hints can make what drains (see ``keep``) differ between two nodes."""
+    return any(e.serving and not e.ready for e in endpoints) and is_steered(_stayed(endpoints))
 
 
 def usable(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
@@ -116,6 +120,10 @@ def _cluster(
         if near:
             return near
     return ready
+
+
+def _stayed(endpoints: Sequence[Endpoint]) -> list[Endpoint]:
+    return [endpoint._replace(ready=endpoint.serving) for endpoint in endpoints]
 
 
 def _local(endpoints: Sequence[Endpoint], ready: list[Endpoint], node: str) -> list[Endpoint]:

@@ -9,7 +9,16 @@ from svcform.model.endpoint import Endpoint, PortKey, ServiceEndpoints
 from svcform.model.net import Family, Protocol
 from svcform.model.service import Service, ServicePort, TrafficPolicy
 from svcform.policy import services as rules
-from svcform.policy.endpoints import Kept, Selection, Uses, Viewpoint, is_steered, keep, select
+from svcform.policy.endpoints import (
+    Kept,
+    Selection,
+    Uses,
+    Viewpoint,
+    is_steered,
+    keep,
+    keeps_steered,
+    select,
+)
 from svcform.policy.intent import Frontend, FrontendKind, PortIntent, Route
 from svcform.policy.routes import Traits, external_routes, internal_routes, targets
 
@@ -28,7 +37,10 @@ class FamilyPort(NamedTuple):
     @property
     def depends_on_node(self) -> bool:
         """Whether two nodes of a class can need different rules for it."""
-        return self.uses.local or (self.uses.cluster and is_steered(self.endpoints))
+        if self.uses.local or not self.uses.cluster:
+            return self.uses.local
+        is_udp = self.port.protocol is Protocol.UDP
+        return is_steered(self.endpoints) or (is_udp and keeps_steered(self.endpoints))
 
 
 def family_ports(service: Service, endpoints: ServiceEndpoints) -> list[FamilyPort]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from svcform.model.endpoint import Endpoint
@@ -20,7 +20,7 @@ from svcform.policy.endpoints import Viewpoint
 from svcform.policy.frontends import family_ports, port_intent, sort_key
 from svcform.policy.intent import Pool, Source
 from svcform.policy.routes import Traits
-from tests.unit.policy.builders import PODS, node, workspace
+from tests.unit.policy.builders import PODS, endpoint, node, service, workspace
 
 NODES = ("n-1", "n-2", "n-3", "n-4")
 ZONES = ("", "a", "b", "c")
@@ -93,7 +93,20 @@ def spaces(draw):
     return workspace(content, *nodes)
 
 
+#: Nobody is ready, so hints steer no new connection, but what drains is each node's own.
+STEERED_DRAINING = workspace(
+    {
+        service(cluster_ips=("10.96.0.2",), ports=(ServicePort(protocol=Protocol.UDP, port=53),)): [
+            endpoint("10.244.1.1", ready=False, node_hints=("n-1",)),
+            endpoint("10.244.1.2", ready=False, node_hints=("n-2",)),
+        ]
+    },
+    *map(node, NODES[:2]),
+)
+
+
 @settings(max_examples=100, deadline=None)
+@example(STEERED_DRAINING)
 @given(spaces())
 def test_what_is_shared_and_what_is_own_is_together_what_the_node_would_decide_alone(space):
     for subject in space.nodes:
