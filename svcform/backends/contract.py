@@ -6,10 +6,10 @@ property tests run for it by its being there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from svcform.diagnostics import Diagnostic
 from svcform.model.facts import Facts
@@ -143,6 +143,32 @@ class Backend(Protocol):
         ...
 
 
+@runtime_checkable
+class Informant(Protocol):
+    """A backend whose probes tell facts that others need, too."""
+
+    def tell(self, readings: Mapping[str, Reading], facts: Facts) -> Facts:
+        """The facts with these; asked once for each reading of a node, in the registry's order.
+
+        ``readings`` are those of all backends, whatever became of them.  Raises ReadingFailed.
+        """
+        ...
+
+
+@runtime_checkable
+class Narrowing(Protocol):
+    """A backend with objects of Services that are no part of an intent's ports: ``--target``."""
+
+    def narrow(
+        self, live: Snapshot, wanted: Snapshot, is_targeted: Callable[[str], bool], *, destroy: bool
+    ) -> Snapshot:
+        """What is live, with the targeted Services' objects as wanted, or (destroy) without them.
+
+        ``is_targeted`` is asked with ``namespace/name``.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """A backend whose probes did not all succeed, with the one that says why."""
@@ -157,6 +183,8 @@ __all__ = [
     "Change",
     "Cut",
     "Expressed",
+    "Informant",
+    "Narrowing",
     "ObjectAddress",
     "Probe",
     "Reading",

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from svcform.backends.contract import Backend, RenderInput
-from svcform.backends.dns.coredns import objects as coredns
-from svcform.backends.dns.coredns.narrow import narrow as narrow_zones
+from svcform.backends.contract import Backend, Narrowing, RenderInput
 from svcform.backends.registry import BACKENDS
 from svcform.diagnostics import Diagnostic, Severity, errors
 from svcform.engine.connections import forget_connections, with_repaired
@@ -137,10 +135,10 @@ def _side(task: Task, backend: Backend, live: Snapshot, shared: Shared) -> _Side
 
 
 def _narrowed(task: Task, backend: Backend, live: Snapshot, wanted: Snapshot) -> Snapshot:
-    """Records are no part of the intent's ports, which are narrowed already."""
-    if task.is_targeted is None or backend.name != coredns.NAME:
+    """What a backend has besides the intent's ports, which are narrowed already."""
+    if task.is_targeted is None or not isinstance(backend, Narrowing):
         return wanted
-    return narrow_zones(live, wanted, task.is_targeted, destroy=task.destroys)
+    return backend.narrow(live, wanted, task.is_targeted, destroy=task.destroys)
 
 
 def _program(side: _Side, observation: Observation, shared: Shared) -> Program:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 
-from svcform.backends.contract import Reading, Status
-from svcform.backends.proxy.iptables.observe import filtered
+from svcform.backends.contract import Informant, Reading, Status
 from svcform.backends.registry import BACKENDS
 from svcform.engine import fleet
 from svcform.engine.facts import parse_facts
@@ -102,8 +101,11 @@ def understand(sections: Mapping[str, Section], binding: Binding) -> Observation
         for probe in backend.probes()
     }
     facts = parse_facts(sections)
+    for backend in BACKENDS:
+        if isinstance(backend, Informant):
+            facts = backend.tell(readings, facts)
     return Observation(
-        facts=replace(facts, filtered=filtered(readings, facts)),
+        facts=facts,
         readings=readings,
         recorded=parse_recorded(sections),
         binding=binding,

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from svcform.diagnostics import Diagnostic
-from svcform.engine.dns_facts import with_dns_facts
+from svcform.engine.fleet_facts import with_fleet_facts
 from svcform.engine.node_plan import Task, node_problem, plan_node
 from svcform.engine.observe import Observation
 from svcform.engine.shared import Shared
@@ -56,7 +56,7 @@ def propose(
     A node that can't be planned is in it with its problem; guards that speak up are in
     ``refusals``.  Never raises for a node; raises UsageError for a target that nothing matches.
     """
-    observations = with_dns_facts(observations)
+    observations = with_fleet_facts(observations)
     proposal = _Proposal(workspace, options, observations)
     nodes = [
         proposal.node(node, intents[node.name], observations[node.name])

@@ -79,7 +79,8 @@ class Facts:
     configured, flush everybody's rules when they start again.
     ``init`` is what starts the node's services, and ``init_writable`` whether files for it can be
     written; they can't on a read-only /etc.
-    ``dns_serial`` is the highest serial of a zone on any node of the run, 0 for none.
+    ``dns_serial`` is the highest serial of a zone on the node, for a plan on any node of the run; 0
+    for none.
     ``ssh`` is None where the reading came in otherwise;
     ``sshd`` are the sockets on which the node's sshd listens, as far as that could be seen.
     """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from svcform.backends.contract import Backend, Cut, Expressed, Probe, Reading, RenderInput
 from svcform.backends.host import cuts, express, observe, render
@@ -31,6 +31,13 @@ class HostBackend:
     def read(self, readings: Mapping[str, Reading], facts: Facts) -> Snapshot:
         """The settings that svcform made."""
         return observe.read(readings, facts)
+
+    def tell(self, readings: Mapping[str, Reading], facts: Facts) -> Facts:
+        """The node's addresses without those that svcform gave it: they are none of the node's."""
+        own = observe.own_addresses(readings)
+        if not own:
+            return facts
+        return replace(facts, addresses=tuple(a for a in facts.addresses if a.address not in own))
 
     def express(self, intent: Intent, facts: Facts) -> Expressed:
         """The settings that the node's Services need."""

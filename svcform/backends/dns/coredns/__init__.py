@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 from svcform.backends.contract import Backend, Cut, Expressed, Probe, Reading, RenderInput
-from svcform.backends.dns.coredns import checks, express, observe, render
+from svcform.backends.dns.coredns import checks, express, narrow, observe, render, resolver
 from svcform.backends.dns.coredns.objects import NAME
 from svcform.backends.dns.coredns.scripts import RESTORE, SAVE
 from svcform.diagnostics import Diagnostic
+from svcform.errors import ReadingFailed
 from svcform.model.facts import Facts
 from svcform.model.flow import Flow
 from svcform.plan.snapshot import Snapshot
@@ -31,6 +32,21 @@ class CorednsBackend:
     def read(self, readings: Mapping[str, Reading], facts: Facts) -> Snapshot:
         """The zones, the Corefile, the unit and whether it runs."""
         return observe.read(readings, facts)
+
+    def tell(self, readings: Mapping[str, Reading], facts: Facts) -> Facts:
+        """The highest serial of its zones, and who writes its resolv.conf."""
+        found = resolver.read_resolver(readings)
+        try:
+            serial = observe.serial(readings)
+        except ReadingFailed:
+            serial = 0  # the plan of the node says so
+        return replace(facts, dns_serial=serial, resolver=found)
+
+    def narrow(
+        self, live: Snapshot, wanted: Snapshot, is_targeted: Callable[[str], bool], *, destroy: bool
+    ) -> Snapshot:
+        """The names of the targeted Services."""
+        return narrow.narrow(live, wanted, is_targeted, destroy=destroy)
 
     def express(self, intent: Intent, facts: Facts) -> Expressed:
         """The same as they should be."""

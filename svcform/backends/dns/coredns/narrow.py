@@ -10,7 +10,7 @@ from svcform.plan.snapshot import NodeObject, ObjectAddress, Snapshot
 
 
 def narrow(
-    live: Snapshot, wanted: Snapshot, is_targeted: Callable[[str], bool], *, destroy: bool = False
+    live: Snapshot, wanted: Snapshot, is_targeted: Callable[[str], bool], *, destroy: bool
 ) -> Snapshot:
     """What is live, with the targeted Services' record sets as wanted, or (destroy) without them.
 

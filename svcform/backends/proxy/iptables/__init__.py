@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from svcform.backends.contract import Cut, Expressed, Probe, Reading, RenderInput
 from svcform.backends.proxy.iptables import checks, cuts, express, observe, render, scripts
@@ -31,6 +31,10 @@ class IptablesBackend:
     def read(self, readings: Mapping[str, Reading], facts: Facts) -> Snapshot:
         """Chains and jumps of ours."""
         return observe.read(readings, facts)
+
+    def tell(self, readings: Mapping[str, Reading], facts: Facts) -> Facts:
+        """The families for which somebody else uses the table filter."""
+        return replace(facts, filtered=observe.filtered(readings, facts))
 
     def express(self, intent: Intent, facts: Facts) -> Expressed:
         """The chains and jumps that the intent asks for."""
