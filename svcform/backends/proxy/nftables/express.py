@@ -34,6 +34,8 @@ from svcform.policy.intent import Frontend, Intent, PortGroup
 from svcform.policy.node_addresses import NodeAddresses, resolve
 
 Layer = Mapping[ObjectAddress, NodeObject]
+#: Lists this long need no chain that isn't there: when they grow and shrink only elements change.
+_USUAL_SIZES = frozenset(range(1, 17))
 
 
 def express(intent: Intent, facts: Facts) -> Expressed:
@@ -69,7 +71,7 @@ def _family_layers(intent: Intent, family: Family, addresses: NodeAddresses) -> 
     shape = skeleton.Shape(
         family=FAMILY_WORDS[family],
         mark=intent.settings.masquerade_mark,
-        sizes=tuple(sorted(common.sizes | own.sizes)),
+        sizes=tuple(sorted(_USUAL_SIZES | common.sizes | own.sizes)),
         timeouts=tuple(sorted(common.timeouts | own.timeouts)),
         affinity_entries=intent.settings.affinity_entries,
     )

@@ -1,7 +1,7 @@
 """Changes in, scripts for ``nft -f`` out: one transaction for what traffic sees.
 
-Both families are in the same transaction.  A table that wasn't there is made before other backends
-switch, and what nothing refers to any more goes after.
+Both families are in the same transaction.  What nothing refers to yet (a table, a chain, a set) is
+made in one before it, and before other backends switch; what nothing refers to any more goes after.
 """
 
 from __future__ import annotations
@@ -67,10 +67,11 @@ def _steps(changes: Iterable[Change], before: Snapshot, after: Snapshot) -> Iter
             switched.replace_table(word)
             _whole(switched, word, after)
         else:
+            family.make(made, word)
             family.switch(switched, word)
             family.break_(broken, word)
             clients += family.leaving_clients(word)
-    yield from _step(Phase.MAKE, "tables made", made, _NFT, _REHEARSAL)
+    yield from _step(Phase.MAKE, "what is new", made, _NFT, _REHEARSAL)
     yield from _step(Phase.SWITCH, "changes", switched, _NFT, _REHEARSAL)
     if clients:
         yield Step(
@@ -126,10 +127,38 @@ class _Family:
             for change in (*self.sets, *self.chains)
         )
 
+    def make(self, script: Script, family: str) -> None:
+        """Sets and chains that come, in a transaction of their own.
+
+        A packet that is under way when a transaction ends takes the new elements, and of chains the
+        rules of before: one that came with the elements that lead to it would be empty for it.
+        """
+        _declare(script, family, self._new_sets())
+        _add_chains(script, family, self._new_chains(hooked=False))
+
     def switch(self, script: Script, family: str) -> None:
-        """All but the removal of chains and sets."""
-        _declare(script, family, ((c.address, c.after) for c in self.sets if c.before is None))
-        _add_chains(script, family, ((c.address, c.after) for c in self.chains if not c.before))
+        """What is changed, what hooks into the packets' path, and all elements.
+
+        What was made is declared again: the rehearsal comes before it is there.
+        """
+        changed = Script(script.table)
+        _add_chains(changed, family, self._new_chains(hooked=True))
+        self._change(changed, family)
+        if changed.commands:
+            _declare(script, family, self._new_sets(), empty=True)
+            for where, _ in self._new_chains(hooked=False):
+                script.add_chain(family, where.path[2], "")
+            script.commands.extend(changed.commands)
+
+    def _new_sets(self) -> Iterator[tuple[ObjectAddress, NodeObject | None]]:
+        return ((c.address, c.after) for c in self.sets if c.before is None)
+
+    def _new_chains(self, *, hooked: bool) -> Iterator[tuple[ObjectAddress, NodeObject | None]]:
+        for change in self.chains:
+            if change.before is None and change.after and bool(_hook(change.after)) is hooked:
+                yield change.address, change.after
+
+    def _change(self, script: Script, family: str) -> None:
         for change in self.chains:
             if change.before and isinstance(change.after, ChainObject):
                 name = change.address.path[2]
@@ -209,13 +238,17 @@ def _create(script: Script, family: str, items: Iterable[Item]) -> None:
 
 
 def _declare(
-    script: Script, family: str, sets: Iterable[tuple[ObjectAddress, NodeObject | None]]
+    script: Script,
+    family: str,
+    sets: Iterable[tuple[ObjectAddress, NodeObject | None]],
+    *,
+    empty: bool = False,
 ) -> None:
     for address, found in sets:
         if isinstance(found, Declared):
             name = address.path[2]
             script.add_set(family, found.kind, name, found.properties)
-            script.add_elements(family, name, found.elements)
+            script.add_elements(family, name, () if empty else found.elements)
 
 
 def _add_chains(

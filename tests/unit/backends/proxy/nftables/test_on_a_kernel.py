@@ -9,6 +9,7 @@ import pytest
 from svcform.backends.proxy.nftables import NFTABLES
 from svcform.model.service import ServicePort
 from svcform.model.settings import ProxyMode
+from svcform.program.program import Phase
 from tests.unit.backends.proxy.iptables import workspaces
 from tests.unit.backends.proxy.iptables.workspaces import everything, nothing, service
 
@@ -57,20 +58,34 @@ def test_from_anything_to_anything_is_as_from_nothing_and_back(kernel):
     assert kernel.listing() == before
 
 
+def _commands(step):
+    lines = [line for line in step.stdin.decode().splitlines() if line[:1].isalpha()]
+    return {" ".join(line.split()[:2]) for line in lines}
+
+
 def test_one_endpoint_less_is_a_few_elements_and_no_rule(kernel):
     services = [service(n) for n in range(1, 40)]
     kernel.apply(intent(services, endpoints=5))
     world = intent(services, endpoints=5)
     port = world.common.ports[7]
-    (step,) = [s for s in kernel.plan(_one_less(world, port)).program.steps if s.rehearsal]
-    commands = [line for line in step.stdin.decode().splitlines() if line[:1].isalpha()]
-    assert {" ".join(line.split()[:2]) for line in commands} == {
-        "delete element",
-        "create element",
-        "add chain",  # nobody had four before
-        "add rule",
-    }
+    (step,) = kernel.plan(_one_less(world, port)).program.steps
+    assert _commands(step) == {"delete element", "create element"}
     assert len(step.stdin.splitlines()) < 30
+
+
+def test_the_chain_of_a_long_list_is_made_before_elements_lead_to_it(kernel):
+    """A packet that meets the commit of both would find the chain empty."""
+    world = intent([service(1)], endpoints=25)
+    kernel.apply(world)
+    make, switch, break_ = kernel.plan(_one_less(world, world.common.ports[0])).program.steps
+    assert [step.phase for step in (make, switch, break_)] == [
+        Phase.MAKE,
+        Phase.SWITCH,
+        Phase.BREAK,
+    ]
+    assert _commands(make) == {"add chain", "add rule"}
+    assert _commands(switch) == {"add chain", "delete element", "create element"}
+    assert _commands(break_) == {"flush chain", "delete chain"}
 
 
 def _one_less(world, port):
