@@ -59,6 +59,7 @@ _RESULTS = {
     "rolled-back": Result.ROLLED_BACK,
     "failed-changed": Result.CHANGED,
     "error": Result.ROLLED_BACK,
+    UNKNOWN: Result.UNKNOWN,
 }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,7 +77,7 @@ def _see_confirmation(node: Node) -> None:
     """Let the confirmation in while the guard can't see it."""
     guard = node.pid_of("guard")
     assert guard is not None
-    os.kill(guard, signal.SIGSTOP)
+    node.signal(guard, signal.SIGSTOP)
     node.release()
     folder = node.run_folder()
     assert folder is not None
@@ -91,12 +90,12 @@ def _settle(found: Found, scene: Scene) -> None:
     if scene.step.name == "confirming":
         guard = node.pid_of("guard")
         if guard is not None:
-            os.kill(guard, signal.SIGCONT)
+            node.signal(guard, signal.SIGCONT)
     if not wait_until(lambda: controller.ended, _SETTLE):
         found.wrong.append("the controller does not end")
     found.said = controller.wait(0)
-    if not wait_until(lambda: not node.processes(), _SETTLE):
-        found.wrong.append(f"still running: {list(node.processes().values())}")
+    if left := node.await_quiet():
+        found.wrong.append(f"still running: {left}")
         node.kill_all()
 
 
@@ -127,7 +126,7 @@ def _judge(
 def _come_next(found: Found, project: Project, node: Node) -> str:
     """Apply once more, and see: it starts afresh where nothing had begun, else it is stale."""
     before, found.again = found.state, project.apply(node.name).wait()
-    wait_until(lambda: not node.processes(), _SETTLE)
+    node.await_quiet()
     now = node.state()
     if before == "neither":
         found.state = f"{now} next"

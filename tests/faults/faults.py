@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from tests.faults.node import IN_TABLE, STATE, Case, Node, wait_until
@@ -22,11 +20,16 @@ class Scene:
     step: Step
     controller: Controller
 
-    def kill(self, pids: Iterable[int | None]) -> None:
+    def kill(self, *whose: str) -> None:
+        """The run's worker, its guard, or both at once."""
+        pids = [pid for pid in map(self.node.pid_of, whose) if pid is not None]
         for pid in pids:
-            if pid is not None:
-                with suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            self.node.signal(pid, signal.SIGSTOP)
+        self.node.kill(pids)
+
+    def kill_controller(self) -> None:
+        self.controller.process.kill()
+        self.controller.process.join()
 
     def release(self) -> None:
         self.node.release()
@@ -41,39 +44,37 @@ def nothing(scene: Scene) -> None:
 
 
 def kill_controller(scene: Scene) -> None:
-    scene.controller.process.kill()
-    scene.controller.process.join()
+    scene.kill_controller()
     scene.release()
 
 
 def kill_runner(scene: Scene) -> None:
-    scene.kill([scene.node.pid_of("worker")] if scene.step.worker else _carriers(scene))
+    """Before there is one of its own: the script that the controller runs on the node."""
+    if scene.step.worker:
+        scene.kill("worker")
+    else:
+        scene.node.kill_all(lambda words: "sshd" not in words)
     scene.let_others_react()
     scene.release()
 
 
 def kill_guard(scene: Scene) -> None:
-    scene.kill([scene.node.pid_of("guard")])
+    scene.kill("guard")
     scene.release()
 
 
 def kill_both(scene: Scene) -> None:
-    scene.kill([scene.node.pid_of("worker"), scene.node.pid_of("guard")])
+    scene.kill("worker", "guard")
     scene.let_others_react()
     scene.release()
 
 
 def kill_all(scene: Scene) -> None:
     """The controller, and all that came from a login: nobody is left who could go on."""
-    scene.controller.process.kill()
-    scene.controller.process.join()
-    scene.node.kill_all()
+    held = scene.node.hold()
+    scene.kill_controller()
+    scene.node.kill(held)
     scene.release()
-
-
-def _carriers(scene: Scene) -> list[int]:
-    """Before there is a runner of its own: the script that the controller runs on the node."""
-    return [pid for pid, words in scene.node.processes().items() if "sshd" not in words]
 
 
 def kill_sshd(scene: Scene) -> None:
@@ -87,13 +88,13 @@ def kill_sshd(scene: Scene) -> None:
 
 def kill_session(scene: Scene) -> None:
     """Only those sshds that serve somebody."""
-    scene.kill(p for p, words in scene.node.processes().items() if words.startswith("sshd"))
+    scene.node.kill_all(lambda words: words.startswith("sshd"))
     scene.release()
 
 
 def kill_user_processes(scene: Scene) -> None:
     """All that came from a login, whatever its process group or session, but not sshd itself."""
-    scene.kill(scene.node.processes())
+    scene.node.kill_all()
     scene.release()
 
 

@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,20 +120,26 @@ class Node:
         return {k: _LISTINGS.get(k.partition(" ")[0], str)(v) for k, v in found.items()}
 
     def processes(self) -> dict[int, str]:
-        """What runs on the node, other than its init and its sshd: pids of this machine."""
-        init = int(self.lab.state["nodes"][self.name]["pid"])
-        # A list of children is quick, and misses some when others end meanwhile (proc(5)).
-        return self._described(_descendants(init)) or self._described(_members(init))
+        """What runs on the node, other than its init and its sshd: by the ids that they have there.
 
-    def _described(self, pids: list[int]) -> dict[int, str]:
+        Its own /proc misses nobody who lives on, as a list of children may (proc(5)).
+        """
         found = {}
-        for pid in pids:
-            with suppress(OSError):
-                words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-                # A zombie has no words.
+        for entry in os.scandir(self.root / "proc"):
+            if entry.name.isdigit() and entry.name != "1":
+                words = _words(Path(entry.path))
                 if words and "[listener]" not in words:
-                    found[pid] = words
+                    found[int(entry.name)] = words
         return found
+
+    def signal(self, pid: int, number: int) -> None:
+        """Send a signal to one of the node's processes, by its id there; nothing where it ended."""
+        with suppress(OSError):
+            place = os.open(self.root / f"proc/{pid}", os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                signal.pidfd_send_signal(place, number)
+            finally:
+                os.close(place)
 
     def run_folder(self) -> Path | None:
         """The folder of the run that is under way, or was last."""
@@ -142,18 +148,13 @@ class Node:
         return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
     def pid_of(self, who: str) -> int | None:
-        """The pid, on this machine, of the run's worker or guard."""
+        """The pid, on the node, of the run's worker or guard where it still runs."""
         folder = self.run_folder()
         try:
-            wanted = (folder / who).read_text().split()[0] if folder else ""
+            pid = int((folder / who).read_text().split()[0]) if folder else 0
         except OSError:
             return None
-        for pid in self.processes():
-            with suppress(OSError):
-                status = Path(f"/proc/{pid}/status").read_text()
-                if re.search(rf"(?m)^NSpid:.*\t{wanted}$", status):
-                    return pid
-        return None
+        return pid if pid in self.processes() else None
 
     def outcome(self) -> str:
         folder = self.run_folder()
@@ -245,16 +246,22 @@ class Node:
         return (self.root / f"{_BREAK[1:]}/reached").exists()
 
     def release(self) -> None:
-        """Let go of what holds still; it may have been killed, or not be listening yet."""
+        """Let go of what holds still, unless it was killed; it may not be listening yet."""
 
         def write() -> bool:
             try:
                 os.close(os.open(self.root / f"{_BREAK[1:]}/go", os.O_WRONLY | os.O_NONBLOCK))
             except OSError:
-                return False
+                return not self.is_held()
             return True
 
-        wait_until(write, 0.5)
+        wait_until(write, 60)
+
+    def is_held(self) -> bool:
+        """Whether the process lives that holds still."""
+        with suppress(OSError):
+            return int((self.root / f"{_BREAK[1:]}/reached").read_text()) in self.processes()
+        return False
 
     # ---- between two cells
 
@@ -272,10 +279,26 @@ class Node:
         )
         self.old = self.look()
 
-    def kill_all(self) -> None:
-        for pid in self.processes():
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    def hold(self, who: Callable[[str], bool] = bool) -> set[int]:
+        """Stop all whose words are such, so that none of them sees what becomes of another."""
+        held: set[int] = set()
+        while fresh := {pid for pid, words in self.processes().items() if who(words)} - held:
+            for pid in fresh:
+                self.signal(pid, signal.SIGSTOP)
+            held |= fresh
+        return held
+
+    def kill(self, pids: Iterable[int]) -> None:
+        for pid in pids:
+            self.signal(pid, signal.SIGKILL)
+
+    def kill_all(self, who: Callable[[str], bool] = bool) -> None:
+        self.kill(self.hold(who))
+
+    def await_quiet(self, seconds: float = 90.0) -> dict[int, str]:
+        """Wait until nothing runs any more; what still does."""
+        wait_until(lambda: not self.processes(), seconds)
+        return self.processes()
 
     def reset(self) -> None:
         """Back to the old state, by other means than svcform's."""
@@ -322,24 +345,15 @@ def wait_until(condition: Callable[[], object], seconds: float) -> bool:
     return True
 
 
-def _descendants(pid: int) -> list[int]:
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        children = [c for task in tasks for c in (task / "children").read_text().split()]
-    except OSError:
-        return []
-    return [found for c in children for found in (int(c), *_descendants(int(c)))]
-
-
-def _members(init: int) -> list[int]:
-    """All in the process-id namespace of an init, without it."""
-    wanted = Path(f"/proc/{init}/ns/pid").readlink()
-    found = []
-    for entry in os.scandir("/proc"):
-        with suppress(OSError):
-            if entry.name.isdigit() and Path(f"/proc/{entry.name}/ns/pid").readlink() == wanted:
-                found.append(int(entry.name))
-    return [pid for pid in found if pid != init]
+def _words(process: Path) -> str:
+    """A process's command line, from its folder in a /proc; nothing where it has ended."""
+    with suppress(OSError):
+        name, _, rest = (process / "stat").read_text().rpartition(")")
+        if rest.split()[0] not in "ZX":
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            # In the middle of an exec there are none.
+            return words or name
+    return ""
 
 
 def _normal(text: str) -> str:

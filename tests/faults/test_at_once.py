@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +22,7 @@ from svcform.model.node import Node as Reached
 from svcform.model.settings import Settings
 from svcform.plan import planfile
 from svcform.plan.plan import Batch
-from tests.faults.node import Stop, wait_until
+from tests.faults.node import STATE, Case, Stop, wait_until
 
 pytestmark = pytest.mark.root
 
@@ -49,23 +50,24 @@ def plan(nodes):
     return planfile.read((nodes.project.folder / "change.plan").read_bytes())
 
 
+def apply_as(who, nodes, plan, node, **options):
+    """The outcome of somebody's apply to one node."""
+    options = replace(OPTIONS, who=who, source="desk", **options)
+    return apply(plan, {node.name: reached(node)}, opener(nodes.project.folder), options)[node.name]
+
+
 def meet(nodes, plan, node, patience):
     """Alice and Bob apply to one node at once: their outcomes, and who waited for whom."""
     node.reset()
     (node.root / "var/log/syslog").write_text("")
-    open_session, place, heard = opener(nodes.project.folder), reached(node), []
-    start = threading.Barrier(2)
+    heard, start = [], threading.Barrier(2)
 
     def one(who):
-        options = replace(
-            OPTIONS,
-            who=who,
-            source="desk",
-            lock_timeout=patience,
-            on_wait=lambda _node, holder: heard.append((who, holder)),
-        )
+        def wait(_node, holder):
+            heard.append((who, holder))
+
         start.wait()
-        return apply(plan, {node.name: place}, open_session, options)[node.name]
+        return apply_as(who, nodes, plan, node, lock_timeout=patience, on_wait=wait)
 
     with ThreadPoolExecutor(2) as pool:
         outcomes = dict(zip(("alice", "bob"), pool.map(one, ("alice", "bob")), strict=True))
@@ -121,6 +123,42 @@ def test_two_controllers_never_interleave_on_a_node(nodes, plan, part):
     assert waited
 
 
+ENDING = "until [ -d {place}/slow ]; do sleep 0.02; done"
+TIDYING = (
+    '/bin/mkdir {place}/slow; until [ -e "${1%phase}outcome" ]; do sleep 0.02; done; sleep 0.5'
+)
+
+
+@pytest.mark.parametrize("moment", ["before", "while"])
+def test_who_is_refused_hears_it_though_the_other_one_tidies_up(nodes, plan, node, moment):
+    """Alice's run has the lock, and looks for unfinished ones as Bob's ends."""
+    node.stop_at(Stop(tool="ln", pattern="*/lock*", after=True))
+    node.wrap(Case("mv", "*/outcome.new\\ *", ENDING, mark="ending"))
+    if moment == "while":
+        node.wrap(Case("cat", "*/phase\\ *", TIDYING, mark="tidying"))
+    with ThreadPoolExecutor(2) as pool:
+        alice = pool.submit(apply_as, "alice", nodes, plan, node)
+        assert wait_until(node.reached, 60)
+        known = set(node.processes().values())
+        bob = pool.submit(apply_as, "bob", nodes, plan, node)
+        assert wait_until((node.root / "run/break/ending").exists, 60)
+        # Who is to tell Bob is slow.
+        assert node.hold(lambda words: "runner begin" in words and words not in known)
+        if moment == "before":
+            (node.root / "run/break/slow").mkdir()
+            assert wait_until(lambda: list(node.root.glob(f"{STATE[1:]}/runs/*/outcome")), 60)
+        node.release()
+        first = alice.result()
+        for pid in node.processes():
+            node.signal(pid, signal.SIGCONT)
+        second = bob.result()
+
+    assert (first.result, second.result) == (Result.APPLIED, Result.LOCKED), (first, second)
+    assert second.detail.startswith("alice from desk since ")
+    assert node.await_quiet() == {}
+    assert (node.state(), node.litter()) == ("new", [])
+
+
 @pytest.fixture
 def short_lease(monkeypatch):
     monkeypatch.setattr(play_lock, "LEASE", 4)
@@ -143,6 +181,15 @@ def roll_out(nodes, plan, three):
         play_nodes=places,
     )
     return apply_under_lock(work, reach, replace(OPTIONS, who="alice", source="desk"))
+
+
+@pytest.fixture
+def node(nodes):
+    taken = nodes.free.get()
+    taken.reset()
+    yield taken
+    taken.kill_all()
+    nodes.free.put(taken)
 
 
 @pytest.fixture

@@ -26,8 +26,9 @@ begin() {
 }
 # Also after a connection was lost.  A worker that has just been started has not said yet who it is.
 follow() {
-	idle=0
+	idle=0 word=
 	until settled; do
+		[ -d "$dir" ] || forgotten
 		idle=$((idle + 1))
 		if running worker || running guard; then
 			idle=0
@@ -41,9 +42,15 @@ follow() {
 	done 2>/dev/null
 	tell
 }
-settled() { [ -e "$dir/outcome" ] || { see_phase && [ "$phase" = awaiting ]; }; }
+# Another one may hear the end of a run, too, whose connection was lost, and take the run away then.
+forgotten() {
+	printf 'outcome\tunknown\ndetail\tThe node knows nothing of this run any more.\n\n'
+	exit 0
+}
+concluded() { { read -r word <"$dir/outcome" || [ -e "$dir/outcome" ]; } 2>/dev/null; }
+settled() { concluded || { see_phase && word=$phase && [ "$word" = awaiting ]; }; }
 tell() {
-	answer "$dir"
+	answer
 	[ ! -e "$dir/answer" ] || cat "$dir/answer"
 	# A run that never began leaves nothing.
 	[ -e "$dir/phase" ] || rm -rf "$dir"
@@ -51,35 +58,36 @@ tell() {
 	exit 0
 }
 answer() {
-	printf 'outcome\t%s\n' "$(cat "$1/outcome" 2>/dev/null || cat "$1/phase" 2>/dev/null || echo error)"
-	printf 'detail\t%s\n' "$(cat "$1/detail" 2>/dev/null)"
-	[ ! -e "$1/journal" ] || sed "s/^/journal$tab/" "$1/journal"
+	printf 'outcome\t%s\n' "${word:-error}"
+	printf 'detail\t%s\n' "$(cat "$dir/detail" 2>/dev/null)"
+	[ ! -e "$dir/journal" ] || sed "s/^/journal$tab/" "$dir/journal"
 	printf '\n'
 }
 decide() { # MARK
-	[ -d "$dir" ] || {
-		printf 'outcome\terror\ndetail\tThe node knows nothing of this run.\n\n'
-		exit 1
-	}
+	[ -d "$dir" ] || forgotten
 	[ "$1" = confirmed ] || put "$dir/$1" "$reason"
 	# Also on a disk that is full.
 	: >>"$dir/$1"
-	tries=0
-	while [ ! -e "$dir/outcome" ] && [ $tries -lt 3000 ]; do
+	tries=0 word=
+	until concluded || [ $tries -ge 3000 ]; do
+		[ -d "$dir" ] || forgotten
 		running guard || running worker || adopt
 		pause "$dir/outcome"
 		tries=$((tries + 1))
 	done
-	answer "$dir"
-	# An emptied node keeps nothing, not even the run that emptied it, once its guard is done with it.
-	[ "$(meta absent)$(cat "$dir/outcome")" != 1applied ] || {
-		tries=0
-		while holds_lock && [ $tries -lt 50 ]; do
-			tries=$((tries + 1))
-			pause
-		done
-		rm -rf "$dir"
-	}
+	[ -n "$word" ] || ! see_phase || word=$phase
+	answer
+	[ "$(meta absent)$word" != 1applied ] || leave_nothing
 	rmdir "$state/runs" "$state" 2>/dev/null
 	exit 0
+}
+# An emptied node keeps nothing, not even the run that emptied it, once its guard is done with it.
+leave_nothing() {
+	tries=0
+	while running guard && [ "$pid" != $$ ] && [ $tries -lt 600 ]; do
+		tries=$((tries + 1))
+		pause
+	done 2>/dev/null
+	release_lock
+	rm -rf "$dir"
 }

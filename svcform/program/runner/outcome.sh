@@ -156,15 +156,18 @@ recover() {
 				disown
 				rm -rf "$dir"
 				exit $code
+			else
+				exit 0
 			fi
 			[ ! -e "$dir/outcome" ]
 		) || : >"$dir/recovered"
 	done
 }
 # It never took the lock, or puts things back for people or at boot; nobody unpacks it any more.
+# One that was refused says so before it ends.
 ended_early() {
 	[ -e "$dir/maker" ] || [ -e "$dir/worker" ] || return 1
-	! running maker 2>/dev/null && ! running worker 2>/dev/null
+	! running maker 2>/dev/null && ! running worker 2>/dev/null && [ ! -e "$dir/outcome" ]
 }
 adopt() { # a run whose processes are gone: be its guard
 	end_rest guard

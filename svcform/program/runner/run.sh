@@ -4,6 +4,7 @@ refuse() { # OUTCOME DETAIL: before anything was changed
 	put "$dir/detail" "$2"
 	disown
 	release_lock
+	put "$dir/ended" "$(boot) $(uptime)"
 	put "$dir/outcome" "$1"
 	exit 0
 }
