@@ -19,9 +19,9 @@ class PodAddress(NamedTuple):
     address: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, weakref_slot=True)
 class Workspace:
-    """One project, one cluster.
+    """One project, one cluster; compared by identity.
 
     ``nodes`` are those that a play chose, in the plays' order.  ``services`` holds every Service
     of every play, sorted by key; ``play_services[i]`` the keys of play ``i``, sorted.

@@ -81,6 +81,7 @@ class Decoder:
             command=tuple(value["command"]),
             rehearsal=tuple(value["rehearsal"]),
             stdin=self._blobs[value["stdin"]],
+            stores=value["stores"],
         )
 
     def _fingerprint(self, value: Mapping[str, Any]) -> Fingerprint:

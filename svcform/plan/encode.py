@@ -99,6 +99,7 @@ class Encoder:
             "command": step.command,
             "rehearsal": step.rehearsal,
             "stdin": self._once(step.stdin, bytes),
+            "stores": step.stores,
         }
 
     def _fingerprint(self, entry: Fingerprint) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from svcform.model.endpoint import ServiceEndpoints
 from svcform.model.node import Node
@@ -66,11 +67,23 @@ class _World:
     pods: Sequence[PodAddress]
 
 
+#: Both the lints and the plan of a run ask; a workspace is compared by identity.
+_decided: WeakKeyDictionary[Workspace, Mapping[str, Zones]] = WeakKeyDictionary()
+
+
 def decide_zones(workspace: Workspace) -> Mapping[str, Zones]:
     """The zones of each node that serves DNS, by the node's name in the inventory.
 
-    Nodes that serve the same zones have the very same object.
+    Nodes that serve the same zones have the very same object, and so has one workspace at all
+    times.
     """
+    found = _decided.get(workspace)
+    if found is None:
+        found = _decided[workspace] = _decide(workspace)
+    return found
+
+
+def _decide(workspace: Workspace) -> Mapping[str, Zones]:
     wanted = [node for node in workspace.nodes if node.settings.dns and not node.absent]
     if not wanted:
         return {}

@@ -73,9 +73,10 @@ def write_bundle(request: RunRequest) -> bytes:
     """The bundle's bytes."""
     files = list(_files(request))
     table = "".join(f"{len(data)} {name}\n" for name, data in files)
-    body = b"".join(data for _, data in files)
-    sizes = f"{len(table) + len(body)} {len(table)} {len(files[0][1])} {len(files)}"
-    return f"svcform-bundle 2 {sizes} {request.meta['run']}\n{table}".encode() + body
+    total = len(table) + sum(len(data) for _, data in files)
+    sizes = f"{total} {len(table)} {len(files[0][1])} {len(files)}"
+    head = f"svcform-bundle 2 {sizes} {request.meta['run']}\n{table}".encode()
+    return b"".join([head, *(data for _, data in files)])
 
 
 def _files(request: RunRequest) -> Iterator[tuple[str, bytes]]:
@@ -114,7 +115,7 @@ def _step_files(steps: Sequence[Step]) -> Iterator[tuple[str, bytes]]:
     for number, step in enumerate(steps):
         name = f"step.{number:04}"
         yield f"{name}.command", _command(step.command)
-        yield f"{name}.stdin", step.stdin
+        yield f"{name}.{'file' if step.stores else 'stdin'}", step.stdin
         if step.rehearsal:
             yield f"{name}.rehearsal", _command(step.rehearsal)
 

@@ -31,6 +31,8 @@ class Step:
     ``rehearsal`` is the same with the tool's own dry run (``iptables-restore --test``), or empty
     where there is none; it gets the same ``stdin``.  All rehearsals pass before the first command.
     ``summary`` is one line for people and for the journal.
+    With ``stores`` the command only puts ``stdin`` into a file, as it is: it comes back in no
+    listing and no checkpoint, and no room is kept for that.
     """
 
     backend: str
@@ -38,6 +40,7 @@ class Step:
     summary: str
     command: tuple[str, ...]
     stdin: bytes = b""
+    stores: bool = False
     rehearsal: tuple[str, ...] = ()
 
 

@@ -17,11 +17,11 @@ import threading
 import time
 from collections.abc import Sequence
 
-_WINDOW = 32
+_WINDOW = 16
 #: Seconds after which there is no answer.
 _PATIENCE = 2.0
-#: Between two windows: a few thousand questions a second, and not all of a small machine.
-_PAUSE = 0.004
+#: Between two windows: a thousand questions a second, and not all of a small machine.
+_PAUSE = 0.015
 Seen = dict[str, dict[str, list[float]]]
 
 

@@ -37,10 +37,15 @@ class Node:
     program: str
     listen: tuple[str, ...]
 
-    def plan(self, world: World, *, absent: bool = False) -> tuple[tuple[Change, ...], list[Step]]:
-        """What would change, and the steps in their order."""
+    def plan(
+        self, world: World, *, absent: bool = False, highest: int = 0
+    ) -> tuple[tuple[Change, ...], list[Step]]:
+        """What would change, and the steps in their order.
+
+        ``highest`` is the highest serial of the fleet, 0 for that of the node.
+        """
         readings = self._read()
-        facts = replace(self.facts, dns_serial=serial(readings))
+        facts = replace(self.facts, dns_serial=highest or serial(readings))
         expressed = COREDNS.express(self._intent(world, absent=absent), facts)
         assert errors(expressed.diagnostics) == []
         live, wanted = COREDNS.read(readings, facts), expressed.wanted
@@ -50,9 +55,9 @@ class Node:
         )
         return changes, sorted(COREDNS.render(inputs).steps, key=lambda step: step.phase)
 
-    def apply(self, world: World, *, absent: bool = False) -> None:
+    def apply(self, world: World, *, absent: bool = False, highest: int = 0) -> None:
         """Make the node serve a world, or nothing."""
-        for step in self.plan(world, absent=absent)[1]:
+        for step in self.plan(world, absent=absent, highest=highest)[1]:
             done = self.machine.exec(*step.command, given=step.stdin)
             assert done.returncode == 0, done.stderr.decode()
 

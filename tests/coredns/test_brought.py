@@ -7,16 +7,11 @@ import platform
 
 import pytest
 
-from tests.coredns.test_coredns import CLUSTER_IP, Site, lab  # noqa: F401 - the fixture
+from tests.coredns.site import CLUSTER_IP
 
 pytestmark = pytest.mark.root
 
 ARCHITECTURE = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
-
-
-@pytest.fixture
-def site(lab, tmp_path):  # noqa: F811 - pytest's way
-    return Site(lab, tmp_path)
 
 
 def brought(site, name="coredns", more=""):
@@ -30,38 +25,32 @@ def brought(site, name="coredns", more=""):
     return {ARCHITECTURE: {"file": name, "sha256": digest}}
 
 
-def on_node(site, script):
-    return site.lab.run("n1", ["sh", "-c", script]).stdout.decode()
-
-
 def test_coredns_is_brought_once_replaced_and_taken_away(site):
     first = brought(site)
     site.write(coredns_binary=first)
-    done = site.apply("--take-over")
-    assert done.code == 0, done.out + done.err
+    site.applied()
     path = f"/etc/svcform/bin/coredns-{first[ARCHITECTURE]['sha256'][:16]}"
-    assert path in on_node(site, "cat /etc/init.d/svcform-coredns")
+    assert path in site.on("n1", "cat /etc/init.d/svcform-coredns")
     assert site.dig("+short", CLUSTER_IP)
-    assert site.project.svcform("plan", "--detailed-exitcode").code == 0
+    assert site.pending() == ""
 
     second = brought(site, "newer", "# newer\n")
     site.write(coredns_binary=second)
-    assert f"- dns binary {path}" in site.project.svcform("plan").out
-    done = site.apply()
-    assert done.code == 0, done.out + done.err
-    assert second[ARCHITECTURE]["sha256"][:16] in on_node(site, "ls /etc/svcform/bin")
-    assert len(on_node(site, "ls /etc/svcform/bin").split()) == 1
+    assert f"- dns binary {path}" in site.plan()
+    site.applied()
+    assert second[ARCHITECTURE]["sha256"][:16] in site.on("n1", "ls /etc/svcform/bin")
+    assert len(site.on("n1", "ls /etc/svcform/bin").split()) == 1
 
     done = site.project.svcform("rollback", "n1", "--auto-approve")
     assert done.code == 0, done.out + done.err
-    assert on_node(site, "ls /etc/svcform/bin") == f"{path.rpartition('/')[2]}\n"
+    assert site.on("n1", "ls /etc/svcform/bin") == f"{path.rpartition('/')[2]}\n"
     assert site.dig("+short", CLUSTER_IP)
 
-    on_node(site, f"echo >>{path}")
-    assert "dns binary" in site.project.svcform("plan").out
+    site.on("n1", f"echo >>{path}")
+    assert "dns binary" in site.plan()
 
-    assert site.project.svcform("destroy", "--auto-approve", "--allow-deletions").code == 0
-    assert on_node(site, "ls -d /etc/svcform/bin; pgrep coredns") == ""
+    site.destroy()
+    assert site.on("n1", "ls -d /etc/svcform 2>/dev/null; pgrep coredns") == ""
 
 
 def test_a_file_with_another_checksum_and_another_architecture_are_refused(site):
@@ -73,5 +62,18 @@ def test_a_file_with_another_checksum_and_another_architecture_are_refused(site)
 
     (content,) = brought(site).values()
     site.write(coredns_binary={"s390x": content})
-    planned = site.project.svcform("plan", "--take-over")
-    assert f"its architecture is {ARCHITECTURE}" in planned.out + planned.err
+    assert f"its architecture is {ARCHITECTURE}" in site.plan()
+
+
+def test_a_node_needs_room_for_the_program_and_not_for_many_of_it(site):
+    """Twice in svcform's folder, while the apply runs."""
+    room = "mount -t tmpfs -o size=20m none /mnt && cp -a /var/lib/svcform/. /mnt && "
+    assert site.on("n1", f"{room}mount --move /mnt /var/lib/svcform && echo moved") == "moved\n"
+    try:
+        site.write(coredns_binary=brought(site, "large", "#" * (7 << 20)))
+        site.applied()
+        assert site.dig("+short", CLUSTER_IP)
+        site.write()
+        site.applied()
+    finally:
+        site.on("n1", "umount /var/lib/svcform")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.coredns.test_coredns import CLUSTER_IP, Site, lab  # noqa: F401 - the fixture
+from tests.coredns.site import CLUSTER_IP, Site
 
 pytestmark = pytest.mark.root
 
@@ -38,28 +38,19 @@ class ResolverSite(Site):
         n1, n2 = (self.lab.addresses(name)[0] for name in ("n1", "n2"))
         super().write(DNS_SERVICE.format(n1=n1, n2=n2) + more, **settings)
 
-    def on(self, node, script):
-        done = self.lab.run(node, ["sh", "-c", script])
-        return done.stdout.decode() + done.stderr.decode()
-
     def ask(self, place, *arguments):
         argv = ["dig", "+tries=1", "+time=2", "+short", *arguments, CLUSTER_IP]
         return self.lab.run(place, argv).stdout.decode().strip()
 
-    def plan(self):
-        done = self.project.svcform("plan")
-        return done.out + done.err
-
 
 @pytest.fixture
-def site(lab, tmp_path):  # noqa: F811 - pytest's way
-    made = ResolverSite(lab, tmp_path)
+def site(lab, project):
+    made = ResolverSite(lab, project)
     for node in ("n1", "n2"):
         made.on(node, f"rm -f /etc/resolv.conf; printf '{ORIGINAL}' >/etc/resolv.conf")
     yield made
     made.write()
-    done = made.project.svcform("destroy", "--auto-approve", "--allow-deletions")
-    assert done.code == 0, done.out + done.err
+    made.destroy()
 
 
 def resolv(site, node="n1"):
@@ -68,16 +59,14 @@ def resolv(site, node="n1"):
 
 def test_a_node_asks_its_own_coredns_and_gets_its_old_resolver_back(site):
     site.write()
-    done = site.apply("--take-over")
-    assert done.code == 0, done.out + done.err
+    site.applied("--take-over", "--allow-deletions")
     before = site.on("n1", STATE)
     site.write(dns_resolver="node", dns_forward=["192.0.2.53"])
 
     planned = " ".join(site.plan().split())
     assert "+ dns file /etc/resolv.conf nameserver 169.254.20.10; search example.net" in planned
-    done = site.apply("--allow-deletions")
+    site.applied("--allow-deletions")
 
-    assert done.code == 0, done.out + done.err
     assert resolv(site).splitlines()[1:] == [
         "nameserver 169.254.20.10",
         "search example.net",
@@ -87,15 +76,15 @@ def test_a_node_asks_its_own_coredns_and_gets_its_old_resolver_back(site):
     assert answer.startswith("10.96.")
     assert "kube-dns" not in site.on("n1", "iptables-save")
     assert {site.ask(place, "@10.96.0.10") for place in ("n1", "e0")} == {answer}
-    assert site.project.svcform("plan", "--detailed-exitcode").code == 0
+    assert site.pending() == ""
 
     site.on("n1", "echo 'nameserver 192.0.2.99' >/etc/resolv.conf")
     assert "+ dns file /etc/resolv.conf" in site.plan()
-    assert site.apply().code == 0
+    site.applied()
     assert site.ask("n1") == answer
 
     site.write()
-    assert site.apply().code == 0
+    site.applied()
     assert resolv(site) == "nameserver 192.0.2.99\n"
     assert resolv(site, "n2") == ORIGINAL
     assert site.on("n1", STATE) == before
@@ -104,8 +93,7 @@ def test_a_node_asks_its_own_coredns_and_gets_its_old_resolver_back(site):
 
 def test_destroy_and_a_rollback_give_the_old_resolver_back(site):
     site.write(dns_resolver="node", dns_forward=["192.0.2.53"])
-    done = site.apply("--take-over")
-    assert done.code == 0, done.out + done.err
+    site.applied("--take-over", "--allow-deletions")
     led = resolv(site)
     assert "169.254.20.10" in led
     # Behind the resolver's step: what goes wrong now puts everything back.
@@ -114,7 +102,7 @@ def test_destroy_and_a_rollback_give_the_old_resolver_back(site):
     assert resolv(site) == led
     assert site.ask("n1").startswith("10.96.")
 
-    assert site.project.svcform("destroy", "--auto-approve", "--allow-deletions").code == 0
+    site.destroy()
 
     assert resolv(site) == ORIGINAL
     assert "169.254" not in site.on("n1", "ip -o addr")

@@ -63,7 +63,9 @@ checkpoint() { # INTO RUN: the folder of the run that made the state, or nothing
 }
 read_back() { printf '%s\n%s\n' "$(meta nonce)" "$(meta form)" | sh "$dir/reading"; }
 run_one() { # FILE WHAT: the last words of a step that fails
-	sh "$dir/$1" <"$dir/${1%.*}.stdin" >"$dir/said" 2>&1
+	given=$dir/${1%.*}.stdin
+	[ -e "$given" ] || given=${given%.stdin}.file
+	sh "$dir/$1" <"$given" >"$dir/said" 2>&1
 	code=$?
 	cat "$dir/said" >>"$dir/log"
 	[ "$code" = 0 ] || fail "$2 failed with exit code $code: $(tail -c 400 "$dir/said" | tr '\n' ' ')"
@@ -117,7 +119,7 @@ work() {
 	check_owner
 	check_fresh
 	checkpoint "$dir/checkpoint" "" || refuse error "The checkpoint can't be made: $(tail -n 1 "$dir/log")"
-	# Room for what ends a run, should the disk fill up: listings, and the words.
+	# Room for what ends a run, should the disk fill up: listings, and the words; files are in neither.
 	head -c $((65536 + 5 * $(cat "$dir"/checkpoint/*/* "$dir"/step.*.stdin "$state/services.tsv" 2>/dev/null | wc -c))) \
 		/dev/zero >"$dir/reserve" && : >"$dir/journal" || refuse error "There is no room in $state."
 	claim || refuse error "There is no room in $state."

@@ -45,6 +45,7 @@ STEPS = st.lists(
         summary=TEXT,
         command=TEXTS,
         stdin=st.binary(max_size=8),
+        stores=st.booleans(),
         rehearsal=TEXTS,
     ),
     max_size=2,

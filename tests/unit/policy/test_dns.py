@@ -14,6 +14,7 @@ from svcform.model.node import Connection, Node
 from svcform.model.service import NamespacedName, Service, ServicePort, ServiceType
 from svcform.model.settings import Settings
 from svcform.model.workspace import Workspace
+from svcform.policy.decide import decide
 from svcform.policy.dns import decide_zones
 from svcform.policy.dns_answer import answer
 from svcform.policy.dns_lints import lint
@@ -100,6 +101,14 @@ def test_nodes_share_one_object_and_limited_runs_have_the_same_zones():
         play_services=whole.play_services,
     )
     assert decide_zones(limited)["n1"].zones[0].records == zones["n1"].zones[0].records
+
+
+def test_the_lints_and_the_plan_of_a_run_share_one_decision():
+    whole = workspace(cluster_ip("web"))
+    zones = decide_zones(whole)
+    assert lint(whole) == ()
+    assert decide(whole)["n1"].zones is zones["n1"]
+    assert decide_zones(whole) is zones
 
 
 @pytest.mark.parametrize(

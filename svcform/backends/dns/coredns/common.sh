@@ -23,6 +23,11 @@ server() {
 	done 2>/dev/null | head -n 1
 }
 
+process() { # by which it is known: the number, and when it started
+	found=$(server)
+	[ -z "$found" ] || printf '%s %s\n' "$found" "$(sed 's/.*) //' "/proc/$found/stat" 2>/dev/null | cut -d ' ' -f 20)"
+}
+
 # ---- the unit, with whichever init system starts it
 service() { # enable disable start stop restart reload
 	if [ -d /run/systemd/system ] && has systemctl; then
@@ -117,6 +122,8 @@ next_serial() { # PLANNED LIVE: the planned one, unless what is live is as late 
 }
 
 # ---- questions to the running server
+port=53
+spare=$((20000 + $$ % 10000))
 question() { # NAME TYPE CLASS: the bytes of a query, type and class as octal numbers
 	text='\123\106\000\000\000\001\000\000\000\000\000\000'
 	for label in $(printf '%s' "$1" | tr . ' '); do
@@ -128,10 +135,10 @@ question() { # NAME TYPE CLASS: the bytes of a query, type and class as octal nu
 ask() { # ADDRESS NAME TYPE CLASS: the answer in hexadecimal digits
 	question "$2" "$3" "$4" >"$work/question" || return 1
 	if has bash; then
-		bash -c 'exec 3<>"/dev/udp/$1/53" && cat "$2" >&3 && timeout 1 dd bs=4096 count=1 <&3' \
-			ask "$1" "$work/question" 2>/dev/null
+		bash -c 'exec 3<>"/dev/udp/$1/$3" && cat "$2" >&3 && timeout 1 dd bs=4096 count=1 <&3' \
+			ask "$1" "$work/question" "$port" 2>/dev/null
 	elif has nc; then
-		nc -u -w 1 "$1" 53 <"$work/question" 2>/dev/null
+		nc -u -w 1 "$1" "$port" <"$work/question" 2>/dev/null
 	fi | od -An -v -tx1 | tr -d ' \n'
 }
 uptime() { cut -d . -f 1 /proc/uptime; }
@@ -152,17 +159,30 @@ addresses() {
 		$1 == "bind" { for (i = 2; i <= NF; i++) if (($i in is_late) == (late != "")) print $i }
 	' "$folder/Corefile" | sort -u
 }
+run_line() { # COREFILE: the words that run a CoreDNS with it
+	sed -n "/^# run: /{s///;s|$folder/Corefile|$1|;p;q;}" "$folder/Corefile"
+}
+last_words() { tail -n 3 | tr '\n' ' '; }
 why() { # the last words of a server that does not run
 	[ -n "$(server)" ] && return
-	set -- $(awk '$1 == "#" && $2 == "run:" { for (i = 3; i <= NF; i++) print $i; exit }' "$folder/Corefile")
-	timeout 3 "$@" 2>&1 </dev/null | tail -n 3 | tr '\n' ' '
+	timeout 3 $(run_line "$folder/Corefile") 2>&1 </dev/null | last_words
+}
+why_not_at() { # ADDRESS: what it can't be bound for
+	ip -o addr 2>/dev/null | grep -q -F " $1/" || printf 'The node does not have the address %s.' "$1"
+}
+why_zone() { # ORIGIN: what a CoreDNS of its own has to say of a zone that the running one does not take
+	[ -n "$(server)" ] || { why && return; }
+	printf '%s:%s {\nbind 127.0.0.1\nfile %s\n}\n' "$1" "$spare" "$folder/${1}zone" >"$work/Corefile"
+	timeout 3 $(run_line "$work/Corefile") 2>&1 </dev/null | grep -v -x -F "$1:$spare" | last_words
+}
+mark_of() { # COREFILE: by which a server that has read it is known, in hexadecimal digits
+	awk '$1 == "chaos" { mark = $2 } END { printf "%s", mark }' "$1" | od -An -v -tx1 | tr -d ' \n'
 }
 prove_corefile() { # that the running server has read the Corefile
-	mark=$(awk '$1 == "chaos" { print $2; exit }' "$folder/Corefile")
-	hex=$(printf '%s' "$mark" | od -An -v -tx1 | tr -d ' \n')
+	hex=$(mark_of "$folder/Corefile")
 	for address in $(addresses); do
 		until_answered "$address" version.bind 020 003 "$hex" || {
-			say "CoreDNS does not serve its new configuration at $address port 53. $(why)"
+			say "CoreDNS does not serve its new configuration at $address port 53. $(why)$(why_not_at "$address")"
 			return 1
 		}
 	done
@@ -173,7 +193,7 @@ prove_zone() { # ORIGIN: that the running server answers with the file's serial
 	hex=$(printf '%08x' $numbers)
 	for address in $(addresses); do
 		until_answered "$address" "${1%.}" 006 001 "$hex" || {
-			say "CoreDNS does not serve the serial ${numbers%% *} of $1 at $address port 53. $(why)"
+			say "CoreDNS does not serve the serial ${numbers%% *} of $1 at $address port 53. $(why_zone "$1")"
 			return 1
 		}
 	done

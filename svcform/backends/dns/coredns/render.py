@@ -163,6 +163,7 @@ def _bring(binary: Binary) -> Step:
         summary="coredns: the program that is brought along",
         command=("sh", "-c", BRING, "sh", binary.path, binary.sha256),
         stdin=binary.content,
+        stores=True,
     )
 
 

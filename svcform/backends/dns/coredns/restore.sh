@@ -12,7 +12,7 @@ if [ ! -d "$saved/coredns" ]; then
 	fi
 	rm -rf "$folder"
 	rm -f $binaries/coredns-*
-	rmdir $binaries 2>/dev/null
+	rmdir $binaries "${folder%/*}" 2>/dev/null
 	exit 0
 fi
 work=$(mktemp -d "${SVCFORM_STATE:-/var/lib/svcform}/coredns.XXXXXX") || exit 1
@@ -42,7 +42,8 @@ for entry in "$saved"/unit/*; do
 	case $entry in *.service) place=/etc/systemd/system ;; *) place=/etc/init.d ;; esac
 	[ -e "$entry" ] && ! same "$entry" "$place/${entry##*/}" || continue
 	cp -p "$entry" "$place/" && service enable || exit 1
-	act=restart
+	# A program that did not start left the former one running.
+	[ "$(process)" = "$(cat "$saved/running" 2>/dev/null)" ] || act=restart
 done
 # Before the network has addresses nothing can be served; init starts the unit when it has.
 if [ -e "$saved/running" ] && [ "$SVCFORM_BOOT" != boot ]; then

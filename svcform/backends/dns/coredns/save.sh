@@ -7,4 +7,4 @@ ls -d $binaries/coredns-* >"$1/binaries" 2>/dev/null
 for entry in $resolv $drop_in; do
 	! is_led $entry || { mkdir -p "$1/resolver" && cp -p $entry "$1/resolver"; } || exit 1
 done
-[ -z "$(server)" ] || : >"$1/running"
+[ -z "$(server)" ] || process >"$1/running"

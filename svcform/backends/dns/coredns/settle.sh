@@ -53,7 +53,40 @@ write_file() { # MODE PATH
 	}
 	[ "$2" != "$folder/Corefile" ] || : >"$work/corefile"
 }
+# Whether the program takes the new Corefile and its zones: as another process, on the loopback, so
+# that one which does not start leaves the one that runs alone.
+try() {
+	awk -v port="$spare" '
+		skips { skips = $1 != "}"; next }
+		$1 ~ /^(health|ready|prometheus|pprof)$/ { skips = $NF == "{"; next }
+		$1 == "bind" { print "bind 127.0.0.1"; next }
+		/^[^ \t#].*:53/ { gsub(/:53/, ":" port) }
+		{ print }' "$folder/Corefile" >"$work/Corefile"
+	hex=$(mark_of "$work/Corefile")
+	$(run_line "$work/Corefile") -dns.port "$spare" >"$work/said" 2>&1 </dev/null &
+	tried=$!
+	started=$(uptime)
+	ends=
+	port=$spare
+	until case $(ask 127.0.0.1 version.bind 020 003) in *"$hex"*) ;; *) false ;; esac do
+		! grep -qs '^State:.[ZX]' /proc/$tried/status && [ -d /proc/$tried ] || ends=yes
+		[ -z "$ends" ] && [ $(($(uptime) - started)) -lt 10 ] || break
+		sleep 0.1 2>/dev/null || sleep 1
+	done
+	port=53
+	kill $tried 2>/dev/null
+	wait $tried 2>/dev/null
+	[ -z "$ends" ] || grep -q 'address already in use' "$work/said"
+}
 act() { # VERB: what does not start says why
+	case $1 in
+	restart | reload)
+		try || {
+			say "CoreDNS does not start. $(last_words <"$work/said")"
+			return 1
+		}
+		;;
+	esac
 	service "$1" && return
 	case $1 in
 	restart | reload) say "CoreDNS does not start. $(why)" ;;
@@ -88,5 +121,5 @@ for part in "$work"/parts/*[0-9]; do
 	*) exit 64 ;;
 	esac || exit 1
 done
-rmdir "$folder" 2>/dev/null
+rmdir "$folder" "${folder%/*}" 2>/dev/null
 exit 0
