@@ -30,7 +30,10 @@ fold() {
       sub(/,$/, "")
       key = $0
       sub(/ : .*/, "", key)
-      if (verb == "delete") delete elements[place " " key]
+      if (verb == "delete") {
+        if (key ~ /(\.[0-9]+\/32|\/128)$/) sub(/\/[0-9]+$/, "", key)
+        delete elements[place " " key]
+      }
       else elements[place " " key] = $0
       next
     }

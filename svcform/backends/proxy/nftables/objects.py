@@ -120,6 +120,17 @@ def for_nft(name: str, element: str) -> str:
     return numbered(element) if name in _NAMED else element
 
 
+def for_deletion(name: str, key: str) -> str:
+    """A key as nft takes it to delete its element.
+
+    Of sets of intervals nft 1.0.6 deletes no element that is a single address, unless it is called
+    a CIDR.
+    """
+    if name != ALLOWED or "/" in key:
+        return key
+    return f"{key}/128" if ":" in key.rpartition(" . ")[2] else f"{key}/32"
+
+
 def is_named(name: str) -> bool:
     """Whether keys of the set hold a protocol."""
     return name in _NAMED

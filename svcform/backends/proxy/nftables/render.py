@@ -25,6 +25,7 @@ from svcform.backends.proxy.nftables.objects import (
     Declared,
     Elements,
     Item,
+    for_deletion,
     for_nft,
     key_of,
 )
@@ -176,7 +177,7 @@ class _Family:
         old, new = _items(c.before for c in self.elements), _items(c.after for c in self.elements)
         deleted = [item for item in old - new if item[0] not in going]
         for name, keys in _by_set(deleted):
-            script.delete_elements(family, name, list(map(key_of, keys)))
+            script.delete_elements(family, name, [for_deletion(name, key_of(key)) for key in keys])
         _create(script, family, new - old)
 
     def break_(self, script: Script, family: str) -> None:

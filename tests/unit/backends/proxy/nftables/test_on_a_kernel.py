@@ -169,6 +169,15 @@ def test_the_fingerprint_ignores_what_the_plan_does_not_touch(kernel):
     assert kernel.run("sh", "-c", print_.script, given=print_.operands) == print_.expected.decode()
 
 
+@pytest.mark.parametrize("ranges", [("203.0.113.7/32",), ("2001:db8:7::7/128",)])
+def test_a_single_address_is_let_in_no_more(kernel, ranges):
+    limited = [replace(everything()[3], source_ranges=ranges)]
+    kernel.apply(intent(limited))
+    assert ranges[0].partition("/")[0] in " ".join(kernel.listing())
+    kernel.apply(intent([replace(limited[0], source_ranges=("203.0.113.0/24",))]))
+    assert ranges[0].partition("/")[0] not in " ".join(kernel.listing())
+
+
 def test_a_transaction_refuses_a_table_that_moved(kernel):
     kernel.apply(intent([service(1), service(2)]))
     planned = kernel.plan(intent([service(1)]))
@@ -206,7 +215,9 @@ def _run(kernel, wanted, state, shell):
 
 
 def test_the_script_that_a_node_keeps_makes_what_the_programs_made(kernel, shell, tmp_path):
+    alone = replace(everything()[3], source_ranges=("203.0.113.7/32", "2001:db8:7::7/128"))
     stages = [
+        intent([alone]),
         intent(everything()),
         intent([service(1, affinity_seconds=5), *everything()[1:]], endpoints=7),
         intent([service(n) for n in range(3, 12)], endpoints=2),

@@ -1,0 +1,153 @@
+"""Clients of sticky Services: who stays, for how long, and what becomes of those that change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
+
+import pytest
+
+from svcform.backends.contract import Backend
+from svcform.model.endpoint import Endpoint, PortKey
+from svcform.model.net import Family, Protocol
+from svcform.model.service import NamespacedName, Service, ServicePort, ServiceType
+from svcform.model.settings import Settings
+from tests.flow import worlds
+from tests.flow.arena import Flow, open_arena
+from tests.flow.model import World
+from tests.flow.under_test import NodeUnderTest, intent_of, proxies
+
+pytestmark = pytest.mark.root
+
+KEY = NamespacedName("test", "sticky")
+PORT, NODE_PORT = 80, 30080
+CLUSTER_IPS = {Family.IPV4: "10.96.0.80", Family.IPV6: "fd00:96::80"}
+CLIENTS = {Family.IPV4: "203.0.113.{}", Family.IPV6: "2001:db8:113::{:x}"}
+#: So many that they would not all stay with one of two endpoints by chance (1 in 10^9).
+CROWD = 30
+
+by_backend = pytest.mark.parametrize("backend", proxies(), ids=lambda backend: backend.name)
+Reached = Mapping[tuple[str, Protocol], str]
+"""The endpoint that each client got with each protocol."""
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
+    with open_arena(tmp_path_factory.mktemp("affinity"), worlds.NODE_ADDRESSES) as arena:
+        yield NodeUnderTest(arena)
+
+
+def world(
+    backend: Backend,
+    *,
+    endpoints: Sequence[int] = (5, 6, 7),
+    seconds: int = 10800,
+    entries: int = 4096,
+) -> World:
+    """A sticky Service in both families with a port for each protocol."""
+    assert backend.mode is not None
+    ports = tuple(
+        ServicePort(name=p.value, port=PORT, protocol=p, node_port=NODE_PORT + n)
+        for n, p in enumerate(Protocol)
+    )
+    service = Service(
+        key=KEY,
+        type=ServiceType.NODE_PORT,
+        cluster_ips=tuple(CLUSTER_IPS.values()),
+        ip_families=tuple(CLUSTER_IPS),
+        ports=ports,
+        affinity_seconds=seconds,
+    )
+    found = {
+        PortKey(p.value, p, family): tuple(Endpoint(pattern.format(n), 8080) for n in endpoints)
+        for (family, pattern), p in product(worlds.PODS_THERE.items(), Protocol)
+    }
+    settings = Settings(
+        proxy_mode=backend.mode,
+        node_ip=worlds.PRIMARY,
+        node_name=worlds.HERE,
+        affinity_entries=entries,
+    )
+    return World({KEY: service}, {KEY: found}, settings, worlds.NODE_ADDRESSES)
+
+
+def ask(
+    node: NodeUnderTest, numbers: Sequence[int] = range(1, CROWD + 1), *, node_ports: bool = False
+) -> Reached:
+    """A new connection of each client of both families, with each protocol."""
+    flows = []
+    for (family, pattern), number, (n, protocol) in product(
+        CLIENTS.items(), numbers, enumerate(Protocol)
+    ):
+        primary = worlds.PRIMARY[tuple(Family).index(family)]
+        to = (primary, NODE_PORT + n) if node_ports else (CLUSTER_IPS[family], PORT)
+        flows.append(Flow(pattern.format(number), *to, protocol))
+    seen = node.arena.send(flows)
+    assert {each.verdict for each in seen} == {"delivered"}
+    return {(f.source, f.protocol): s.address for f, s in zip(flows, seen, strict=True)}
+
+
+def spread(reached: Reached) -> bool:
+    """Whether the clients of each family and protocol are with more than one endpoint."""
+    return all(
+        len({at for (source, p), at in reached.items() if (":" in source, p) == kind}) > 1
+        for kind in product((False, True), Protocol)
+    )
+
+
+@by_backend
+def test_a_client_stays_at_every_frontend_of_a_port_and_others_go_elsewhere(
+    node: NodeUnderTest, backend: Backend
+):
+    node.apply(intent_of(world(backend)))
+
+    first = ask(node)
+
+    assert spread(first)
+    assert ask(node) == first
+    assert ask(node, node_ports=True) == first
+
+
+@by_backend
+def test_only_clients_of_endpoints_that_go_are_sent_elsewhere(
+    node: NodeUnderTest, backend: Backend
+):
+    node.apply(intent_of(world(backend, endpoints=(5, 6, 7))))
+    first = ask(node)
+    gone = {pattern.format(6) for pattern in worlds.PODS_THERE.values()}
+
+    node.apply(intent_of(world(backend, endpoints=(5, 7, 8, 9))))
+    then = ask(node)
+
+    assert {who: at for who, at in first.items() if at not in gone}.items() <= then.items()
+    moved = {who: then[who] for who, at in first.items() if at in gone}
+    assert spread(moved)
+    assert not gone & set(moved.values())
+    assert ask(node) == then
+
+
+@by_backend
+def test_each_connection_counts_anew_and_silence_ends_it(node: NodeUnderTest, backend: Backend):
+    node.apply(intent_of(world(backend, seconds=3)))
+    asked = began = time.monotonic()
+    first = ask(node)
+    while time.monotonic() < began + 5:
+        time.sleep(0.7)
+        before, asked = asked, time.monotonic()
+        then = ask(node)
+        if time.monotonic() - before > 2.5:
+            began, first = asked, then  # this machine was busy elsewhere for too long
+        assert then == first
+
+    time.sleep(4.5)
+
+    assert ask(node) != first
+
+
+@by_backend
+def test_clients_beyond_those_that_are_remembered_are_served(node: NodeUnderTest, backend: Backend):
+    node.apply(intent_of(world(backend, entries=8)))
+
+    for _ in range(3):
+        assert spread(ask(node, range(1, 200)))
