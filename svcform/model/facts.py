@@ -81,6 +81,7 @@ class Facts:
     written; they can't on a read-only /etc.
     ``dns_serial`` is the highest serial of a zone on the node, for a plan on any node of the run; 0
     for none.
+    ``open_files`` is how many files root may let a process open, 0 where that isn't known.
     ``ssh`` is None where the reading came in otherwise;
     ``sshd`` are the sockets on which the node's sshd listens, as far as that could be seen.
     """
@@ -105,6 +106,7 @@ class Facts:
     init: Init = Init.NONE
     init_writable: bool = False
     dns_serial: int = 0
+    open_files: int = 0
     filtered: frozenset[Family] = frozenset()
     ssh: SshConnection | None = None
     sshd: tuple[Listening, ...] = ()

@@ -15,6 +15,7 @@ from svcform.model.net import Family, family_of
 from svcform.model.settings import ProxyMode
 from svcform.policy.intent import FrontendKind, Intent, Pool, PortGroup
 from svcform.policy.node_addresses import resolve
+from svcform.policy.proxied import proxy_addresses
 
 _BRIDGE_CALLS = {
     Family.IPV4: "net.bridge.bridge-nf-call-iptables",
@@ -36,7 +37,7 @@ def express(intent: Intent, facts: Facts) -> Expressed:
     for family in families:
         found += _forwarding(family, facts, diagnostics)
         found += _routes(family, intent, facts)
-    found += map(OwnAddress, intent.own_addresses)
+    found += map(OwnAddress, (*intent.own_addresses, *proxy_addresses(intent)))
     if families or intent.settings.dns:
         found += boot_units(facts)
         diagnostics += warn_of_boot(facts, intent.node_name)

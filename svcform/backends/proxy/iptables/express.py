@@ -10,6 +10,12 @@ from types import MappingProxyType
 from svcform.backends.contract import Expressed
 from svcform.backends.proxy.iptables.common import Common, common_chains, stubs
 from svcform.backends.proxy.iptables.forward import FORWARD, forward_chains
+from svcform.backends.proxy.iptables.marked import (
+    checking_chains,
+    hiding_chains,
+    marked_jumps,
+    marking_chains,
+)
 from svcform.backends.proxy.iptables.node import (
     CHECK,
     HEALTH,
@@ -38,14 +44,19 @@ from svcform.model.settings import ProxyMode
 from svcform.plan.snapshot import Layered, NodeObject, ObjectAddress
 from svcform.policy.intent import Intent
 from svcform.policy.node_addresses import NodeAddresses, resolve
+from svcform.policy.proxied import catches_by_nft, proxy_addresses, redirected
 
 Layer = Mapping[ObjectAddress, NodeObject]
+#: Lets in what was sent to the node's proxy, whatever others' rules in INPUT say.
+PROXY = "SVCFORM-PROXY"
 _NEW = r.Conntrack(("NEW",))
 _TO_FORWARD = r.Rule(r.Verdict(FORWARD), (r.Conntrack(("DNAT",)),)).write()
 
 
 def express(intent: Intent, facts: Facts) -> Expressed:
     """What the node should hold; of other modes what lets their packets through FORWARD.
+
+    In userspace mode these rules lead to the proxy's sockets; in IPVS mode they give packets marks.
 
     Where iptables' FORWARD drops, no table of another tool's can accept: other modes have the jump
     where somebody uses iptables.
@@ -55,18 +66,24 @@ def express(intent: Intent, facts: Facts) -> Expressed:
     mode = intent.settings.proxy_mode
     if not intent.wanted or mode is ProxyMode.NONE:
         return Expressed(wanted=MappingProxyType({}))
+    is_carrying = mode is ProxyMode.IPTABLES
+    if mode is ProxyMode.USERSPACE and not catches_by_nft(facts):
+        is_carrying, intent = True, redirected(intent)
     variant = variant_of(facts)
     addresses = resolve(intent.settings, facts, intent.connection_host)
     every = (_shape(intent, family, variant) for family in Family)
     shapes = [shape for shape in every if _has_anything(intent, shape)]
-    if mode is not ProxyMode.IPTABLES:
+    is_marking = mode is ProxyMode.IPVS
+    if not is_carrying and not is_marking:
         shapes = [shape for shape in shapes if shape.family in facts.filtered]
     require_tools(facts, (FAMILY_WORDS[shape.family] for shape in shapes), intent.node_name)
     layers: list[Layer] = []
     for shape in shapes:
         place = _Place(variant, shape)
-        if mode is ProxyMode.IPTABLES:
+        if is_carrying:
             layers += _family_layers(intent, place, addresses)
+        elif is_marking:
+            layers += _marking_layers(place)
         else:
             layers += _forward_layers(intent, place, addresses)
     return Expressed(wanted=Layered(tuple(layers)))
@@ -79,12 +96,20 @@ class _Place:
     variant: Variant
     shape: Shape
 
-    def layer(self, nat: Chains, filtered: Chains) -> Layer:
+    def layer(self, nat: Chains, filtered: Chains, mangle: Chains | None = None) -> Layer:
         family = FAMILY_WORDS[self.shape.family]
         return {
             address(self.variant, family, table, name): Chain(rules, is_canonical=True)
-            for table, chains in (("nat", nat), ("filter", filtered))
+            for table, chains in (("nat", nat), ("filter", filtered), ("mangle", mangle or {}))
             for name, rules in chains.items()
+        }
+
+    def jumps(self, hooks: Mapping[tuple[str, str], list[str]]) -> Layer:
+        """Our rules in built-in chains."""
+        family = FAMILY_WORDS[self.shape.family]
+        return {
+            address(self.variant, family, table, chain): Jumps(tuple(rules))
+            for (table, chain), rules in hooks.items()
         }
 
 
@@ -121,8 +146,12 @@ def _family_layers(intent: Intent, place: _Place, addresses: NodeAddresses) -> I
     own = own_chains(intent, common, shape, addresses)
     yield _common_layer(common, place)
     yield _hairpin_layer(intent.hairpin, place)
-    yield place.layer(own.nat, {**own.filter, **forward_chains(common, shape, addresses)})
-    yield _jumps(own, place)
+    proxy = next((a for a in proxy_addresses(intent) if family_of(a) is shape.family), "")
+    to_filter: Chains = {PROXY: (r.Rule(r.ACCEPT).write(),)}
+    if not proxy:
+        to_filter = forward_chains(common, shape, addresses)
+    yield place.layer(own.nat, {**own.filter, **to_filter})
+    yield _jumps(own, place, shape.host(proxy) if proxy else "")
 
 
 def _forward_layers(intent: Intent, place: _Place, addresses: NodeAddresses) -> Iterator[Layer]:
@@ -132,6 +161,14 @@ def _forward_layers(intent: Intent, place: _Place, addresses: NodeAddresses) -> 
     yield place.layer({}, forward_chains(common, shape, addresses))
     where = address(place.variant, FAMILY_WORDS[shape.family], "filter", "FORWARD")
     yield {where: Jumps((_TO_FORWARD,))}
+
+
+@lru_cache(maxsize=16)
+def _marking_layers(place: _Place) -> tuple[Layer, ...]:
+    """The rules that lead packets to IPVS: all of them, whatever Services there are."""
+    shape = place.shape
+    chains = place.layer(hiding_chains(shape), checking_chains(shape), marking_chains(shape))
+    return chains, place.jumps(marked_jumps())
 
 
 @lru_cache(maxsize=32)
@@ -144,27 +181,27 @@ def _hairpin_layer(hairpin: tuple[str, ...], place: _Place) -> Layer:
     return place.layer(hairpin_chains(hairpin, place.shape), {})
 
 
-def _jumps(own: Own, place: _Place) -> Layer:
-    """What leads from the built-in chains to ours."""
+def _jumps(own: Own, place: _Place, proxy: str) -> Layer:
+    """What leads from the built-in chains to ours; packets to a proxy are let in, not through."""
     services, check = _jump(SERVICES), _jump(CHECK, _NEW)
     hooks: dict[tuple[str, str], list[str]] = {
         ("nat", "PREROUTING"): [services],
         ("nat", "OUTPUT"): [services],
         ("nat", "POSTROUTING"): [_jump(POSTROUTING)],
         ("filter", "INPUT"): [check],
-        ("filter", "FORWARD"): [check, _TO_FORWARD],
+        ("filter", "FORWARD"): [check] if proxy else [check, _TO_FORWARD],
         ("filter", "OUTPUT"): [check],
     }
+    if proxy:
+        translated = r.Conntrack(("DNAT",))
+        let_in = r.Rule(r.Verdict(PROXY), (translated,), destination=proxy).write()
+        hooks["filter", "INPUT"].append(let_in)
     if HEALTH in own.filter:
         hooks["filter", "INPUT"].append(r.Rule(r.Verdict(HEALTH), protocol="tcp").write())
     if LOCALHOST in own.filter:
         guard = r.Rule(r.Verdict(LOCALHOST), destination=LOOPBACK).write()
         hooks["filter", "INPUT"].insert(0, guard)
-    family = FAMILY_WORDS[place.shape.family]
-    return {
-        address(place.variant, family, table, chain): Jumps(tuple(rules))
-        for (table, chain), rules in hooks.items()
-    }
+    return place.jumps(hooks)
 
 
 def _jump(chain: str, *matches: r.Match) -> str:

@@ -32,6 +32,7 @@ from svcform.model.settings import ProxyMode, Settings
 from svcform.plan.snapshot import Layered, NodeObject, ObjectAddress
 from svcform.policy.intent import Frontend, Intent, PortGroup
 from svcform.policy.node_addresses import NodeAddresses, resolve
+from svcform.policy.proxied import catches_by_nft, redirected
 
 Layer = Mapping[ObjectAddress, NodeObject]
 #: Lists this long need no chain that isn't there: when they grow and shrink only elements change.
@@ -39,8 +40,16 @@ _USUAL_SIZES = frozenset(range(1, 17))
 
 
 def express(intent: Intent, facts: Facts) -> Expressed:
-    """What the node should hold: nothing unless it runs this mode."""
-    if not intent.wanted or intent.settings.proxy_mode is not ProxyMode.NFTABLES:
+    """What the node should hold: nothing unless it runs this mode.
+
+    In userspace mode, where the node has no iptables, these maps lead to the proxy's sockets.
+    """
+    mode = intent.settings.proxy_mode
+    if mode is ProxyMode.USERSPACE and catches_by_nft(facts):
+        intent = redirected(intent)
+    elif mode is not ProxyMode.NFTABLES:
+        return Expressed(wanted=MappingProxyType({}))
+    if not intent.wanted:
         return Expressed(wanted=MappingProxyType({}))
     families = [family for family in Family if _has_anything(intent, family)]
     if families:

@@ -1,0 +1,138 @@
+# What the scripts of this backend share.  A server is haproxy or nginx; its files are in its folder.
+LC_ALL=C
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
+export LC_ALL PATH
+etc=/etc/svcform
+tab='	'
+
+has() { command -v "$1" >/dev/null 2>&1; }
+persist() { sync "$@" 2>/dev/null || sync; }
+say() { printf '%s\n' "$*" >&2; }
+suffix() { case $1 in haproxy) echo cfg ;; *) echo conf ;; esac; }
+proof_port() { case $1 in haproxy) echo 29998 ;; *) echo 29999 ;; esac; }
+unit_file() { # SERVER
+	for entry in /etc/systemd/system/svcform-"$1".service /etc/init.d/svcform-"$1"; do
+		[ ! -e "$entry" ] || printf '%s\n' "$entry"
+	done
+}
+
+# The process that others of an instance of ours descend from; a zombie does nothing any more.
+server() { # SERVER
+	all=" $(grep -lsF "$etc/$1/$1.$(suffix "$1")" /proc/[0-9]*/cmdline | sed 's,^/proc/,,; s,/.*,,' | tr '\n' ' ')"
+	for pid in $all; do
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] || continue
+		parent=$(awk '$1 == "State:" && $2 ~ /[ZX]/ { exit } $1 == "PPid:" { print $2 }' "/proc/$pid/status" 2>/dev/null)
+		case "$all" in *" ${parent:-$pid} "*) ;; *) printf '%s\n' "$pid" && return ;; esac
+	done
+}
+
+# ---- what a server says, on the loopback, of the files that it has read
+mark() { # SERVER FOLDER: of these files
+	(cd "$2" && cat "$1.$(suffix "$1")" services/*."$(suffix "$1")" 2>/dev/null) | sha256sum | cut -c 1-32
+}
+write_proof() { # SERVER FOLDER
+	port=$(proof_port "$1")
+	mark=$(mark "$1" "$2")
+	case $1 in
+	haproxy)
+		printf 'frontend proof\n    mode http\n    timeout client 5s\n    bind 127.0.0.1:%s\n' "$port"
+		printf '    http-request return status 200 content-type text/plain string %s\n' "$mark"
+		;;
+	nginx) printf 'server {\n    listen 127.0.0.1:%s;\n    return %s;\n}\n' "$port" "$mark" ;;
+	esac >"$2/proof.$(suffix "$1")"
+}
+ask() { # SERVER: what it says
+	question=
+	[ "$1" = nginx ] || question='GET / HTTP/1.0\r\n\r\n'
+	if has bash; then
+		timeout 2 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$1" && printf "$2" >&3 && cat <&3' \
+			ask "$(proof_port "$1")" "$question" 2>/dev/null
+	elif has nc; then
+		# shellcheck disable=SC2059 # the escapes are the text
+		printf "$question" | timeout 2 nc -w 1 127.0.0.1 "$(proof_port "$1")" 2>/dev/null
+	fi
+}
+is_current() { # SERVER
+	case $(ask "$1") in *"$(mark "$1" "$etc/$1")"*) ;; *) return 1 ;; esac
+}
+uptime() { cut -d . -f 1 /proc/uptime; }
+prove() { # SERVER: waits until it serves what its files say
+	started=$(uptime)
+	while ! is_current "$1"; do
+		waited=$(($(uptime) - started))
+		if [ $waited -ge 30 ] || { [ $waited -ge 5 ] && [ -z "$(server "$1")" ]; }; then
+			say "$1 does not serve its new configuration. $(why "$1")"
+			return 1
+		fi
+		sleep 0.1 2>/dev/null || sleep 1
+	done
+}
+check() { # SERVER FOLDER: what the server itself says of the files there
+	case $1 in
+	haproxy) haproxy -c -q -f "$2/haproxy.cfg" -f "$2/proof.cfg" -f "$2/services" ;;
+	nginx) nginx -t -q -c "$2/nginx.conf" ;;
+	esac
+}
+why() { # SERVER
+	check "$1" "$etc/$1" 2>&1 | tail -n 3 | tr '\n' ' '
+	holders "$(proof_port "$1")" | while read -r pid; do
+		say "Port $(proof_port "$1") is held by $(cat "/proc/$pid/comm" 2>/dev/null) (process $pid)."
+	done
+}
+
+# ---- starting and stopping, by the init system, or without one
+holders() { # PORT: the processes that listen there on the loopback
+	for inode in $(awk -v end="$(printf ':%04X' "$1")" '$4 == "0A" && index($2, end) == 9 { print $10 }' /proc/net/tcp); do
+		ls -l /proc/[0-9]*/fd/* 2>/dev/null | sed -n "s,.* /proc/\([0-9]*\)/fd/[0-9]* -> socket:\[$inode\]\$,\1,p"
+	done
+}
+# Workers of nginx outlive a master that was killed, and hold its sockets.
+end_orphans() { # SERVER
+	for pid in $(holders "$(proof_port "$1")"); do
+		[ "$(cat "/proc/$pid/comm")" != "$1" ] || kill -9 "$pid"
+	done
+}
+launch() { # SERVER
+	ulimit -n 262144 2>/dev/null || ulimit -n "$(ulimit -H -n)" 2>/dev/null
+	case $1 in
+	haproxy) haproxy -W -D -q -f $etc/haproxy/haproxy.cfg -f $etc/haproxy/proof.cfg -f $etc/haproxy/services ;;
+	nginx) nginx -c $etc/nginx/nginx.conf ;;
+	esac >/dev/null </dev/null
+}
+stop_by_signal() { # SERVER
+	pid=$(server "$1")
+	[ -z "$pid" ] || kill "$pid"
+	started=$(uptime)
+	while [ -n "$(server "$1")" ] && [ $(($(uptime) - started)) -lt 20 ]; do sleep 0.1 2>/dev/null || sleep 1; done
+}
+act() { # SERVER VERB: enable disable forget start stop restart reload
+	file=$(unit_file "$1")
+	case $2 in
+	enable) [ -z "$file" ] || enable_unit "$file" ;;
+	disable) [ -z "$file" ] || disable_unit "$file" ;;
+	forget) forget_units ;;
+	start | restart)
+		[ -n "$(server "$1")" ] || end_orphans "$1"
+		if [ -n "$file" ]; then
+			act_on_unit "$file" restart
+		else
+			stop_by_signal "$1" && launch "$1"
+		fi || { say "$1 does not start. $(why "$1")" && return 1; }
+		;;
+	reload)
+		if [ -n "$file" ]; then
+			act_on_unit "$file" reload
+		elif [ "$1" = haproxy ]; then
+			kill -USR2 "$(server haproxy)"
+		else
+			kill -HUP "$(server nginx)"
+		fi
+		;;
+	stop)
+		[ -z "$file" ] || act_on_unit "$file" stop
+		stop_by_signal "$1"
+		end_orphans "$1"
+		rm -f /run/svcform-"$1"-master.pid /run/svcform-"$1".sock /run/svcform-"$1"-peers.sock
+		;;
+	esac
+}

@@ -1,0 +1,166 @@
+"""HAProxy's configuration, as far as svcform writes it (HAProxy 2.2 and later).
+
+Each section stands in front of its lines, which are indented; :func:`parse` reads what
+:func:`write` wrote, and nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from svcform.lang.listener import Listener, check_name, parse_place, place_text
+
+_CHECK = re.compile(
+    r"frontend (?P<name>\S+)\n    mode http\n"
+    r"    bind \*:(?P<port>\d+)\n(?:    bind :::\d+ v6only\n)?"
+    r"    http-request return status (?:200|503) content-type application/json "
+    r"hdr X-Load-Balancing-Endpoint-Weight (?P<count>\d+) string '[^'\n]*'\n"
+)
+
+
+class Check(NamedTuple):
+    """An HTTP answer for load balancers: 200 where the Service has endpoints here, else 503.
+
+    ``name`` is ``health.NAMESPACE.SERVICE``; ``ipv6`` says whether the node has that family.
+    """
+
+    name: str
+    port: int
+    endpoints: int
+    ipv6: bool
+
+
+class Frame(NamedTuple):
+    """What stands in front of all listeners.
+
+    ``max_connections`` take two files each; the processes have to be allowed as many.
+    ``socket_prefix`` is what the paths of its own sockets begin with.
+    """
+
+    socket_prefix: str
+    max_connections: int
+    connect_milliseconds: int
+    idle_days: int
+
+
+def write_frame(frame: Frame) -> str:
+    """The sections ``global``, ``defaults`` and ``peers``.
+
+    A connection that fails is tried again three times, each time with another endpoint.  The one
+    peer is the process itself: so the one before a reload tells the next whom it knows.
+    """
+    idle = f"{frame.idle_days}d"
+    return "\n".join(
+        (
+            "global",
+            f"    maxconn {frame.max_connections}",
+            "    localpeer svcform",
+            # Nobody's; what has to be root's is done before, and by the master process.
+            "    uid 65534",
+            "    gid 65534",
+            f"    stats socket {frame.socket_prefix}.sock mode 600 level admin expose-fd listeners",
+            "defaults",
+            "    mode tcp",
+            "    balance roundrobin",
+            "    retries 3",
+            "    option redispatch 1",
+            f"    timeout connect {frame.connect_milliseconds}ms",
+            # Idle connections are let live as long as conntrack lets them; dead peers are noticed
+            # by the kernel's keep-alive.
+            "    option clitcpka",
+            "    option srvtcpka",
+            f"    timeout client {idle}",
+            f"    timeout server {idle}",
+            "peers svcform",
+            f"    bind unix@{frame.socket_prefix}-peers.sock mode 600 uid 65534",
+            "    server svcform",
+            "",
+        )
+    )
+
+
+def write_proof(port: int, mark: str) -> str:
+    """A frontend on the loopback that answers ``mark``, by which a reload is proven."""
+    return (
+        "frontend proof\n    mode http\n    timeout client 5s\n"
+        f"    bind 127.0.0.1:{port}\n"
+        f"    http-request return status 200 content-type text/plain string {mark}\n"
+    )
+
+
+def write(listeners: Sequence[Listener], checks: Sequence[Check] = ()) -> str:
+    """The sections of some listeners and checks; raises ValueError for what doesn't fit in."""
+    lines = [line for listener in listeners for line in _listen(listener)]
+    lines += [line for check in checks for line in _answer(check)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _listen(listener: Listener) -> Iterator[str]:
+    yield f"listen {check_name(listener.name)}"
+    yield f"    bind {place_text(listener.address, listener.port)}"
+    if listener.affinity_seconds is not None:
+        family = "ipv6" if ":" in listener.address else "ip"
+        yield (
+            f"    stick-table type {family} size {listener.affinity_entries} "
+            f"expire {listener.affinity_seconds}s peers svcform"
+        )
+        yield "    stick on src"
+    for endpoint in listener.endpoints:
+        place = place_text(*endpoint)
+        # By its name a server is known across reloads (2.4); brackets can't stand in one.
+        yield f"    server {place.replace('[', '').replace(']', '')} {place}"
+
+
+def _answer(check: Check) -> Iterator[str]:
+    namespace, service = check_name(check.name).split(".")[1:]
+    status = 200 if check.endpoints else 503
+    body = (
+        f'{{"service":{{"namespace":"{namespace}","name":"{service}"}},'
+        f'"localEndpoints":{check.endpoints},"serviceProxyHealthy":true}}'
+    )
+    yield f"frontend {check.name}"
+    yield "    mode http"
+    yield f"    bind *:{check.port}"
+    if check.ipv6:
+        yield f"    bind :::{check.port} v6only"
+    yield (
+        f"    http-request return status {status} content-type application/json "
+        f"hdr X-Load-Balancing-Endpoint-Weight {check.endpoints} string '{body}'"
+    )
+
+
+def parse(text: str) -> tuple[tuple[Listener, ...], tuple[Check, ...]]:
+    """What :func:`write` was given; raises ValueError for any other text."""
+    listeners, checks = [], []
+    for section in re.findall(r"[^ \n][^\n]*\n(?: [^\n]*\n)*", text):
+        if section.startswith("frontend "):
+            checks.append(_parse_check(section))
+        else:
+            listeners.append(_parse_listen(section.splitlines()))
+    if write(listeners, checks) != text:
+        raise ValueError("it has other lines than svcform writes")
+    return tuple(listeners), tuple(checks)
+
+
+def _parse_check(section: str) -> Check:
+    found = _CHECK.fullmatch(section)
+    if not found:
+        raise ValueError(f"a frontend that svcform does not write: {section.splitlines()[0]!r}")
+    return Check(found["name"], int(found["port"]), int(found["count"]), "v6only" in section)
+
+
+def _parse_listen(lines: Sequence[str]) -> Listener:
+    words = [line.split() for line in lines]
+    address, port = parse_place(_last(words, "bind"))
+    table = next((found for found in words if found[0] == "stick-table"), [])
+    seconds, entries = None, 0
+    if len(table) > 6:
+        seconds, entries = int(table[6].removesuffix("s")), int(table[4])
+    servers = tuple(parse_place(found[-1]) for found in words if found[0] == "server")
+    return Listener(words[0][-1], address, port, servers, seconds, entries)
+
+
+def _last(words: Sequence[Sequence[str]], first: str) -> str:
+    return next((found[-1] for found in words if found[0] == first), "")
