@@ -91,20 +91,25 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
     before = shared.digests.of(side.live if side.changes else side.wanted for side in sides)
     drifted = drift(changes, service_changes, left(recorded.receipts), before)
     clients = with_repaired(service_changes, after_rows) if drifted else service_changes
+    program = join_programs(
+        [
+            *(_program(side, observation, shared) for side in sides),
+            forget_connections(clients, task.intent, observation.facts),
+        ]
+    )
     return replace(
         base,
         binding=_binding(task),
         changes=changes,
         service_changes=service_changes,
         services=tuple(after_rows),
-        program=join_programs(
-            [
-                *(_program(side, observation, shared) for side in sides),
-                forget_connections(clients, task.intent, observation.facts),
-            ]
-        ),
+        program=program,
         checkpoints=tuple(backend.checkpoint() for backend in BACKENDS),
-        diagnostics=(*diagnostics, *_forwarding_notice(task, changes)),
+        diagnostics=(
+            *diagnostics,
+            *_forwarding_notice(task, changes),
+            *_waiting_notice(task, program),
+        ),
         drift=drifted,
         absent=not task.intent.wanted,
         layout=recorded.layout,
@@ -178,5 +183,19 @@ def _forwarding_notice(task: Task, changes: Sequence[Change]) -> tuple[Diagnosti
             "IP forwarding stays on",
             f"net.ipv4.ip_forward stays on at {task.node.name}: others may need it by now. Switch "
             "it off by hand if nobody does.",
+        ),
+    )
+
+
+def _waiting_notice(task: Task, program: Program) -> tuple[Diagnostic, ...]:
+    if not program.waits:
+        return ()
+    parts = "; ".join(f"{step.waits} s, {step.summary}" for step in program.steps if step.waits)
+    return (
+        Diagnostic(
+            "SVC465",
+            Severity.NOTICE,
+            "The apply waits",
+            f"On {task.node.name} it waits with its changes half done: {parts}.",
         ),
     )

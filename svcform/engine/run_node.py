@@ -115,14 +115,18 @@ class _Run:
                 lost = error
         return self._follow(line, lost, nonce) if lost else self._heard(line, answer, nonce)
 
+    @property
+    def _run_timeout(self) -> int:
+        return self.options.run_timeout + self.plan.program.waits
+
     def _carry(self, session: Session, run: str, nonce: str) -> Answer:
         bundle = write_bundle(self._request(run, nonce))
-        timeout = self.options.run_timeout + 60.0
+        timeout = self._run_timeout + 60.0
         return parse_answer(session.exec(carry_script(), stdin=bundle, timeout=timeout))
 
     def _follow(self, line: Line, lost: Unreachable, nonce: str) -> Outcome:
         """The connection was lost on the way; the run has gone on without it, if it had begun."""
-        patience = self.options.run_timeout + self.options.confirm_timeout + _GRACE
+        patience = self._run_timeout + self.options.confirm_timeout + _GRACE
         try:
             answer = line.ask("follow", patience)
         except NodeError as error:
@@ -254,7 +258,7 @@ class _Run:
             "after": plan.after,
             "who": options.who,
             "source": options.source,
-            "run_timeout": str(options.run_timeout),
+            "run_timeout": str(self._run_timeout),
             "confirm_timeout": str(options.confirm_timeout),
             "absent": "1" if plan.absent else "0",
             "nonce": nonce,

@@ -82,6 +82,7 @@ class Decoder:
             rehearsal=tuple(value["rehearsal"]),
             stdin=self._blobs[value["stdin"]],
             stores=value["stores"],
+            waits=value["waits"],
         )
 
     def _fingerprint(self, value: Mapping[str, Any]) -> Fingerprint:

@@ -100,6 +100,7 @@ class Encoder:
             "rehearsal": step.rehearsal,
             "stdin": self._once(step.stdin, bytes),
             "stores": step.stores,
+            "waits": step.waits,
         }
 
     def _fingerprint(self, entry: Fingerprint) -> dict[str, Any]:

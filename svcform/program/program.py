@@ -33,6 +33,7 @@ class Step:
     ``summary`` is one line for people and for the journal.
     With ``stores`` the command only puts ``stdin`` into a file, as it is: it comes back in no
     listing and no checkpoint, and no room is kept for that.
+    With ``waits`` it only passes so many seconds: they don't count for the run's time limit.
     """
 
     backend: str
@@ -41,6 +42,7 @@ class Step:
     command: tuple[str, ...]
     stdin: bytes = b""
     stores: bool = False
+    waits: int = 0
     rehearsal: tuple[str, ...] = ()
 
 
@@ -93,3 +95,8 @@ class Program:
     steps: tuple[Step, ...] = ()
     undo: tuple[Step, ...] = ()
     fingerprints: tuple[Fingerprint, ...] = ()
+
+    @property
+    def waits(self) -> int:
+        """The seconds that its steps wait."""
+        return sum(step.waits for step in self.steps)

@@ -46,6 +46,7 @@ STEPS = st.lists(
         command=TEXTS,
         stdin=st.binary(max_size=8),
         stores=st.booleans(),
+        waits=st.integers(0, 3600),
         rehearsal=TEXTS,
     ),
     max_size=2,

@@ -9,7 +9,7 @@ from svcform.backends.dns.coredns.objects import COREFILE, zone_path
 from svcform.model.settings import Settings
 
 HEADER = "# svcform wrote this file, and writes it anew: changes made by hand are lost."
-_WAIT = "# Names that go are waited out, in seconds: "
+_WAIT = "# Names that go are waited out."
 
 
 def write_corefile(
@@ -29,7 +29,7 @@ def write_corefile(
     if late:
         lines.append(f"# late: {' '.join(late)}")
     if settings.dns_ttl_wait:
-        lines.append(f"{_WAIT}{settings.dns_ttl}")
+        lines.append(_WAIT)
     for origin in origins:
         lines += _zone(origin, listen)
     if settings.dns_forward:
@@ -39,10 +39,9 @@ def write_corefile(
     return "\n".join([*lines, ""])
 
 
-def seconds_to_wait(text: str) -> int:
-    """How long names that go are waited out."""
-    found = [line[len(_WAIT) :] for line in text.splitlines() if line.startswith(_WAIT)]
-    return int(found[0]) if found and found[0].isdigit() else 0
+def waits_out(text: str) -> bool:
+    """Whether an apply waits until names that go are forgotten."""
+    return f"\n{_WAIT}\n" in text
 
 
 def command_line(binary: str) -> tuple[str, ...]:
