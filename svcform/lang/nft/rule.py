@@ -1,7 +1,7 @@
 """Rules of nft as typed statements that write and read themselves.
 
 Only what svcform's own tables hold is understood; any other statement is :class:`Unknown`, which
-equals nothing but its own text.  What is written is what nft 1.0.1 and later take, and ``read``
+equals nothing but its own text.  What is written is what nft 1.0.6 and later take, and ``read``
 takes what ``nft -n list`` and plain ``nft list`` print of it.
 """
 

@@ -43,7 +43,8 @@ def _too_old(facts: Facts, node: str) -> Iterator[Diagnostic]:
             Severity.ERROR,
             "The node's nft is too old",
             f"{node} has nft {_text(tool)}; the mode nftables needs {_text(OLDEST_TOOL)} or later, "
-            "which has maps of several fields. Install a newer one, or set proxy_mode: iptables.",
+            "which takes numbers in keys of several fields. Install a newer one, or set "
+            "proxy_mode: iptables.",
         )
     if kernel and kernel < OLDEST_KERNEL:
         yield Diagnostic(

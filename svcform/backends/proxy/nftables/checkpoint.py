@@ -109,7 +109,11 @@ as_script() {
       }
       next
     }
-    { sub(/;$/, ""); if (/^type/) text = " " $0 ";" text; else text = text " " $0 ";" }
+    {
+      sub(/[ \t]*# count [0-9]+$/, "")
+      sub(/;$/, "")
+      if (/^type/) text = " " $0 ";" text; else text = text " " $0 ";"
+    }
   ' | sort -s -k 1,1 | sed 's/^[0-3] //'
 }
 """

@@ -8,8 +8,10 @@ from svcform.errors import ToolMissing
 from svcform.model.facts import Facts
 from svcform.model.packages import install_command
 
-#: Maps whose keys are concatenations of typeof, and whose data are (kube-proxy has the same floor).
-OLDEST_TOOL = (1, 0, 1)
+#: Numbers in keys of several fields, and the timeout of what a rule puts into a map: 1.0.2 refuses
+#: the one ("can not use variable sized data types (integer) in concat expressions"), and 1.0.6 was
+#: the first that kept the other (its list of changes).
+OLDEST_TOOL = (1, 0, 6)
 #: kube-proxy's floor for its nftables mode; ``reject`` in prerouting needs 5.9.
 OLDEST_KERNEL = (5, 13)
 

@@ -18,6 +18,7 @@ from svcform.plan.snapshot import Snapshot
 from svcform.policy.intent import Intent
 from svcform.program.program import Program, Step
 
+_UNPACKED = Path(__file__).parents[5] / ".venv/nft"
 _TOOLS = "sh awk sed sort grep cut cat mv rm tr sleep sha256sum uname"
 FACTS = Facts(
     kernel="6.1.0",
@@ -93,10 +94,19 @@ class Kernel:
         return sorted(found)
 
 
-@pytest.fixture
-def kernel() -> Iterator[Kernel]:
+def _paths() -> Iterator[tuple[str, str]]:
+    """``PATH`` with the machine's own nft, and with each that ``.ci/nft`` unpacked."""
+    yield "own", os.environ["PATH"]
+    for path in sorted(_UNPACKED.glob("*/path")):
+        yield path.parent.name, f"{path}:{os.environ['PATH']}"
+
+
+@pytest.fixture(params=_paths(), ids=lambda param: param[0])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kernel]:
+    """With each nft that there is."""
     if os.geteuid():
         pytest.skip("needs root")
+    monkeypatch.setenv("PATH", request.param[1])
     name = f"svcf-nft-{os.getpid()}"
     subprocess.run(["ip", "netns", "add", name], check=True)
     try:
@@ -106,7 +116,7 @@ def kernel() -> Iterator[Kernel]:
 
 
 @pytest.fixture(params=["dash", "busybox"])
-def shell(request: pytest.FixtureRequest, tmp_path_factory) -> dict[str, str]:
+def shell(request: pytest.FixtureRequest, kernel, tmp_path_factory) -> dict[str, str]:
     """An environment in which ``sh`` and the tools of scripts are busybox's, or the machine's."""
     if request.param == "dash":
         return {}
