@@ -28,6 +28,10 @@ $(VENV)/.packages-firewalls: .ci/firewalls | $(VENV)/.packages-test
 	@.ci/firewalls $(VENV)/firewalls
 	@touch $@
 
+$(VENV)/.busybox: .ci/busybox | $(VENV)/.packages-test
+	@.ci/busybox $(VENV)/busybox
+	@touch $@
+
 $(VENV)/.nft: .ci/nft | $(VENV)/.packages-test
 	@.ci/nft $(VENV)/nft
 	@touch $@
@@ -39,7 +43,7 @@ $(VENV)/.coredns: .ci/coredns | $(VENV)/.python
 demo: $(VENV)/.python $(VENV)/.packages-demo ## Services on a node of its own, from plan to destroy
 	@$(BIN)/svcform lab demo
 
-test: $(VENV)/.python $(VENV)/.packages-test $(VENV)/.packages-firewalls $(VENV)/.nft $(VENV)/.coredns lint ## lint, then all tests
+test: $(VENV)/.python $(VENV)/.packages-test $(VENV)/.packages-firewalls $(VENV)/.busybox $(VENV)/.nft $(VENV)/.coredns lint ## lint, then all tests
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
 soak: $(VENV)/.python $(VENV)/.packages-test ## a power cut at every change of a file in two applies, and a boot after each

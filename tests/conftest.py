@@ -13,6 +13,7 @@ import pytest
 from svcform.lab import lab, spec
 from svcform.lab.lab import Lab
 from svcform.lab.spec import LabSpec
+from tests.flow.arena import Arena, Kind, open_arena
 
 # svcform behaves differently where CI is set: a test that is about that sets it itself.
 os.environ.pop("CI", None)
@@ -43,6 +44,13 @@ def new_lab(tmp_path: Path) -> Iterator[Callable[[LabSpec], Lab]]:
     yield up
     for directory in directories:
         lab.down(directory)
+
+
+@pytest.fixture(scope="session")
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+    """A node on a kernel of its own, for what the running one lacks; shared by all tests."""
+    with open_arena(tmp_path_factory.mktemp("guest"), (), "legacy", Kind.GUEST) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

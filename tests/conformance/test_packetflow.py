@@ -14,7 +14,8 @@ import pytest
 from svcform.backends.contract import Backend
 from tests.conformance.differences import as_svcform_does
 from tests.conformance.packetflow import NODE_ADDRESSES, Case, CaseFlow, judge, parameters
-from tests.flow.arena import Arena, Seen, open_arena
+from tests.flow.arena import Arena, Seen
+from tests.flow.nodes import Nodes, open_nodes
 from tests.flow.under_test import NodeUnderTest, intent_of, proxies
 
 pytestmark = pytest.mark.root
@@ -23,9 +24,14 @@ TRIES = 100
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
-    with open_arena(tmp_path_factory.mktemp("packetflow"), NODE_ADDRESSES) as arena:
-        yield NodeUnderTest(arena)
+def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
+    with open_nodes(request, NODE_ADDRESSES) as opened:
+        yield opened
+
+
+@pytest.fixture
+def node(nodes: Nodes, backend: Backend) -> NodeUnderTest:
+    return nodes.of(backend)
 
 
 @pytest.mark.parametrize("backend", proxies(), ids=lambda backend: backend.name)

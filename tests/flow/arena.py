@@ -12,28 +12,21 @@ import contextlib
 import itertools
 import os
 import select
-import signal
 import socket
 import struct
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 
-from svcform.lab import kernel, machine, network
 from svcform.model.net import Protocol
-from tests.flow import packets
+from tests.flow import guest_node, namespace_node, packets, raw
+from tests.flow.node import GATEWAY, MASQUERADE, NODE_MAC, WORLD_MAC, Node
 from tests.flow.packets import Packet
 
-_GATEWAY = ("169.254.0.1", "fe80::fe")
-#: What the node masquerades as: no flow's source, so that it shows on the node's own flows, too.
-_MASQUERADE = ("192.168.255.1", "fd00:255::1")
-_WORLD_MAC = "02:73:76:63:66:77"
-_NODE_MAC = "02:73:76:63:66:78"
-_MACHINE = ("--mount", "--uts", "--ipc", "--net", "--pid")
 _BATCH = 400
-_PATIENCE = 3.0
 _PORTS = 64000
 #: Where the world's own last packet of a batch goes: forwarded by any node, no Service's address.
 _MARKERS = (("198.18.0.1", "198.18.0.2"), ("2001:db8:ffff::1", "2001:db8:ffff::2"))
@@ -68,26 +61,23 @@ class Seen:
 
 @dataclass(slots=True)
 class Arena:
-    """A booted node and the sockets around it."""
+    """A booted node, and the socket on the world's end of its link."""
 
-    pid: int
-    node: int
-    world: int
+    node: Node
     link: socket.socket
-    node_ear: list[socket.socket]
-    node_mouth: dict[int, socket.socket]
+    addresses: tuple[str, ...] = ()
     local: frozenset[str] = frozenset()
     _tokens: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _since_flush: int = 0
 
+    @property
+    def disk(self) -> Path:
+        """Where the node's /etc and /var are, as seen from here."""
+        return self.node.disk
+
     def exec(self, *argv: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         """Run a command on the node, both streams captured."""
-        return subprocess.run(
-            ["nsenter", f"--target={self.pid}", *_MACHINE, *argv],
-            input=given,
-            capture_output=True,
-            check=False,
-        )
+        return self.node.exec(*argv, given=given)
 
     def run(self, *argv: str, given: bytes = b"") -> str:
         """Run a command on the node that has to succeed; its standard output as text."""
@@ -98,15 +88,19 @@ class Arena:
     def set_addresses(self, addresses: Sequence[str]) -> None:
         """Make these the node's own addresses (127.0.0.1 and ::1 are always there)."""
         commands = ["address flush dev eth0 scope global"]
-        commands += [f"address add {_MASQUERADE[0]}/32 dev eth0"]
-        commands += [f"address add {_MASQUERADE[1]}/128 dev eth0 nodad"]
+        commands += [f"address add {MASQUERADE[0]}/32 dev eth0"]
+        commands += [f"address add {MASQUERADE[1]}/128 dev eth0 nodad"]
         for address in addresses:
             # Deprecated IPv6 addresses (RFC 6724 rule 3) lose against the one for masquerading.
             bits, options = (128, " nodad preferred_lft 0") if ":" in address else (32, "")
             commands.append(f"address add {address}/{bits} dev eth0{options}")
-        commands += [f"route replace default via {via} dev eth0 onlink" for via in _GATEWAY]
-        network.ip(self.node, commands)
-        self.local = frozenset((*addresses, *_MASQUERADE, "127.0.0.1", "::1"))
+        for via in GATEWAY:
+            # They go with the link's last address.
+            known = f"neighbour replace {via} lladdr {WORLD_MAC} dev eth0 nud permanent"
+            commands += [known, f"route replace default via {via} dev eth0 onlink"]
+        self.run("ip", "-batch", "-", given="\n".join([*commands, ""]).encode())
+        self.addresses = tuple(addresses)
+        self.local = frozenset((*addresses, *MASQUERADE, "127.0.0.1", "::1"))
 
     def send(self, flows: Sequence[Flow]) -> list[Seen]:
         """Try new connections, all at once; what became of each, in the same order."""
@@ -142,65 +136,54 @@ class Arena:
         return [watch.judge(token, waiting[token]) for token in order]
 
     def _await_marker(self, watch: _Watch) -> None:
+        self.node.settle()
         wanted = set()
         for source, destination in _MARKERS:
             token = next(self._tokens)
             wanted.add(token)
             self._emit(Packet(source, destination, Protocol.UDP, 1024 + token % 60000, 9, token))
-        limit = time.monotonic() + _PATIENCE
+        limit = time.monotonic() + self.node.patience
         while not wanted <= watch.arrived.keys():
             assert time.monotonic() < limit, "The node under test forwards nothing at all."
             self._collect(watch, 0.2)
+        self.node.settle()
         self._collect(watch, 0)
 
     def _emit(self, packet: Packet, *, from_node: bool = False) -> None:
-        data = packets.build(packet)
-        kind = 0x86DD if ":" in packet.source else 0x0800
+        self._emit_raw(packets.build(packet), from_node=from_node)
+
+    def _emit_raw(self, data: bytes, *, from_node: bool) -> None:
         if from_node:
-            target = (packet.destination, 0, 0, 0) if kind == 0x86DD else (packet.destination, 0)
-            # A full queue or a REJECT in OUTPUT shows as an error of send; the ICMP error counts.
-            with contextlib.suppress(OSError):
-                self.node_mouth[kind].sendto(data, target)
+            self.node.say(data)
             return
-        head = bytes.fromhex((_NODE_MAC + _WORLD_MAC).replace(":", "")) + struct.pack("!H", kind)
+        kind = raw.IPV6 if data[0] >> 4 == 6 else raw.IPV4
+        head = bytes.fromhex((NODE_MAC + WORLD_MAC).replace(":", "")) + struct.pack("!H", kind)
         self.link.send(head + data)
 
     def _collect(self, watch: _Watch, wait: float) -> None:
         """Read everything that arrived anywhere, and answer first packets."""
-        ears = [self.link, *self.node_ear]
-        ready, _, _ = select.select(ears, [], [], wait)
-        while ready:
-            for ear in ready:
-                for packet, at_node in self._read(ear):
-                    if watch.note(packet):
-                        self._emit(packets.answer_to(packet), from_node=at_node)
-            ready, _, _ = select.select(ears, [], [], 0)
+        select.select([self.link, *self.node.ears], [], [], wait)
+        while heard := self._heard():
+            for data, at_node in heard:
+                packet = packets.parse(data)
+                if packet is not None and watch.note(packet):
+                    self._emit(packets.answer_to(packet), from_node=at_node)
 
-    def _read(self, ear: socket.socket) -> Iterator[tuple[Packet, bool]]:
-        while True:
-            try:
-                data, ancillary, _, address = ear.recvmsg(4096, 256)
-            except BlockingIOError:
-                return
-            except OSError:
-                continue  # an ICMP error that the kernel reports on a raw socket, too
-            packet = _understand(ear, data, ancillary, address)
-            if packet is not None:
-                yield packet, ear is not self.link
+    def _heard(self) -> list[tuple[bytes, bool]]:
+        """What arrived, in the world or at the node."""
+        at_node = [(data, True) for data in self.node.hear()]
+        return [*((data, False) for data in _on_link(self.link)), *at_node]
 
 
-def _understand(ear: socket.socket, data: bytes, ancillary: list, address: tuple) -> Packet | None:
-    if ear.family == socket.AF_PACKET:
-        return None if address[2] == socket.PACKET_OUTGOING else packets.parse(data[14:])
-    if ear.family == socket.AF_INET:
-        return packets.parse(data)
-    destination = next(
-        socket.inet_ntop(socket.AF_INET6, value[:16])
-        for level, kind, value in ancillary
-        if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO)
-    )
-    source = address[0].partition("%")[0]
-    return packets.parse_transport(source, destination, ear.proto, data)
+def _on_link(link: socket.socket) -> Iterator[bytes]:
+    """The packets that came out of the node's link, without their Ethernet headers."""
+    while True:
+        try:
+            data, address = link.recvfrom(4096)
+        except BlockingIOError:
+            return
+        if address[2] != socket.PACKET_OUTGOING:
+            yield data[14:]
 
 
 @dataclass(slots=True)
@@ -241,27 +224,28 @@ class _Watch:
         return Seen("REJECT" if icmp == reject else f"ICMP {icmp[0]}/{icmp[1]}")
 
 
+class Kind(Enum):
+    """What a node under test is: a network namespace of this kernel, or a guest with its own."""
+
+    NAMESPACE = "namespace"
+    GUEST = "guest"
+
+
 @contextlib.contextmanager
-def open_arena(folder: Path, addresses: Sequence[str], iptables: str = "nft") -> Iterator[Arena]:
+def open_arena(
+    folder: Path,
+    addresses: Sequence[str],
+    iptables: str = "nft",
+    kind: Kind = Kind.NAMESPACE,
+) -> Iterator[Arena]:
     """Boot a node with a world around it, and take both away at the end.
 
-    The node forwards; ``folder`` holds its disk; ``iptables`` is ``nft`` or ``legacy``.
+    The node forwards; ``folder`` holds its disk; ``iptables`` is ``nft`` or ``legacy``, which is
+    all that a guest has.
     """
-    node, world = kernel.new_network(), kernel.new_network()
-    machine.make_disk(folder / "disk", "arena")
-    _choose_iptables(folder / "disk/etc/alternatives", iptables)
-    pid = machine.boot(machine.Machine(disk=folder / "disk", name="arena", network=node))
-    with contextlib.ExitStack() as stack:
-        stack.callback(_end, pid)
-        stack.callback(os.close, node)
-        stack.callback(os.close, world)
-        _wire(node, world)
-        with kernel.inside(world):
-            link = stack.enter_context(_link_socket())
-        with kernel.inside(node):
-            ears = [stack.enter_context(ear) for ear in _ears()]
-            mouths = {kind: stack.enter_context(mouth) for kind, mouth in _mouths()}
-        arena = Arena(pid, node, world, link, ears, mouths)
+    boot = namespace_node.boot if kind is Kind.NAMESPACE else guest_node.boot
+    with boot(folder, iptables) as (node, link):
+        arena = Arena(node, link)
         arena.set_addresses(addresses)
         yield arena
 
@@ -276,67 +260,3 @@ def _on_one_cpu() -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, allowed)
-
-
-def _choose_iptables(alternatives: Path, variant: str) -> None:
-    """What ``update-alternatives`` of Debian does."""
-    for tool in ("iptables", "ip6tables"):
-        for suffix in ("", "-restore", "-save"):
-            link = alternatives / f"{tool}{suffix}"
-            link.unlink(missing_ok=True)
-            link.symlink_to(f"/usr/sbin/{tool}-{variant}{suffix}")
-
-
-def _end(pid: int) -> None:
-    os.kill(pid, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(-1, os.WNOHANG)
-
-
-def _wire(node: int, world: int) -> None:
-    network.wire(network.Wire("eth0", node, "eth0", world))
-    quiet = (
-        ("net.ipv4.conf.all.send_redirects", "0"),
-        ("net.ipv4.conf.eth0.send_redirects", "0"),
-        ("net.ipv4.conf.all.rp_filter", "0"),
-        ("net.ipv4.conf.eth0.rp_filter", "0"),
-        ("net.ipv6.conf.all.accept_dad", "0"),
-        ("net.ipv6.conf.eth0.accept_dad", "0"),
-        ("net.ipv6.conf.eth0.router_solicitations", "0"),
-    )
-    network.set_sysctls(node, (*quiet, *network.QUIET_LIMITS, *network.FORWARDING))
-    # The world's own stack stays out of it: it has no addresses, and forwards nothing.
-    network.set_sysctls(world, (("net.ipv6.conf.all.disable_ipv6", "1"),))
-    network.ip(world, [f"link set eth0 address {_WORLD_MAC} up"])
-    near = [f"neighbour add {via} lladdr {_WORLD_MAC} dev eth0 nud permanent" for via in _GATEWAY]
-    network.ip(node, ["link set lo up", f"link set eth0 address {_NODE_MAC} up", *near])
-
-
-def _link_socket() -> socket.socket:
-    link = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(0x0003))
-    link.bind(("eth0", 0x0003))
-    return _enlarged(link)
-
-
-def _enlarged(opened: socket.socket) -> socket.socket:
-    so_rcvbufforce, so_sndbufforce = 33, 32
-    for option in (so_rcvbufforce, so_sndbufforce):
-        opened.setsockopt(socket.SOL_SOCKET, option, 32 << 20)
-    opened.setblocking(False)
-    return opened
-
-
-def _ears() -> Iterator[socket.socket]:
-    """Raw sockets that hear all that is delivered on the node."""
-    for number in (1, 6, 17, 132):
-        yield _enlarged(socket.socket(socket.AF_INET, socket.SOCK_RAW, number))
-    for number in (58, 6, 17, 132):
-        ear = socket.socket(socket.AF_INET6, socket.SOCK_RAW, number)
-        ear.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
-        yield _enlarged(ear)
-
-
-def _mouths() -> Iterator[tuple[int, socket.socket]]:
-    """Raw sockets that send whole packets as the node."""
-    yield 0x0800, _enlarged(socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
-    yield 0x86DD, _enlarged(socket.socket(socket.AF_INET6, socket.SOCK_RAW, socket.IPPROTO_RAW))

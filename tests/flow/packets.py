@@ -114,6 +114,8 @@ def parse(data: bytes) -> Packet | None:
         number = data[9]
         source, destination = data[12:16], data[16:20]
         family = socket.AF_INET
+    elif data[0] >> 4 != 6 or len(data) < 48:
+        return None  # such as ARP
     else:
         header = 40
         number = data[6]

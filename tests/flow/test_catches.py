@@ -11,8 +11,9 @@ import pytest
 
 from svcform.backends.contract import Backend
 from tests.flow import worlds
-from tests.flow.arena import Arena, open_arena
+from tests.flow.arena import Arena
 from tests.flow.model import World
+from tests.flow.nodes import Nodes, open_nodes
 from tests.flow.test_random_flows import wrong_flows
 from tests.flow.under_test import NodeUnderTest, intent_of, proxies
 
@@ -21,9 +22,14 @@ SEED = 5
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
-    with open_arena(tmp_path_factory.mktemp("catches"), worlds.NODE_ADDRESSES) as arena:
-        yield NodeUnderTest(arena)
+def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
+    with open_nodes(request, worlds.NODE_ADDRESSES) as opened:
+        yield opened
+
+
+@pytest.fixture
+def node(nodes: Nodes, backend: Backend) -> NodeUnderTest:
+    return nodes.of(backend)
 
 
 def _without_one_iptables_rule(arena: Arena) -> Iterator[str]:

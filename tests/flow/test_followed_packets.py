@@ -18,7 +18,8 @@ from svcform.model.flow import Flow as KeptFlow
 from svcform.model.net import family_of
 from svcform.plan.snapshot import Snapshot
 from tests.flow import worlds
-from tests.flow.arena import Flow, Seen, open_arena
+from tests.flow.arena import Flow, Seen
+from tests.flow.nodes import Nodes, open_nodes
 from tests.flow.under_test import NodeUnderTest, intent_of, observe, proxies
 
 pytestmark = pytest.mark.root
@@ -28,9 +29,9 @@ ASKED = 2
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
-    with open_arena(tmp_path_factory.mktemp("followed"), worlds.NODE_ADDRESSES) as arena:
-        yield NodeUnderTest(arena)
+def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
+    with open_nodes(request, worlds.NODE_ADDRESSES) as opened:
+        yield opened
 
 
 def foretold(wanted: Snapshot, facts: Facts, flow: Flow) -> set[tuple[str, str, int]]:
@@ -59,8 +60,8 @@ def is_martian(node: NodeUnderTest, flow: Flow) -> bool:
 
 
 @pytest.mark.parametrize("seed", range(200, 204), ids=lambda seed: f"seed-{seed}")
-def test_the_kernel_does_one_of_the_things_that_were_foretold(node: NodeUnderTest, seed: int):
-    random = Random(seed)
+def test_the_kernel_does_one_of_the_things_that_were_foretold(nodes: Nodes, seed: int):
+    node, random = nodes.of(IPTABLES), Random(seed)
     verdicts = set()
     for _ in range(WORLDS):
         world = worlds.random_world(random, IPTABLES.mode)
@@ -102,10 +103,10 @@ def is_as_it_was(flow: Flow, seen: Seen) -> bool:
 @pytest.mark.parametrize("backend", proxies(), ids=lambda backend: backend.name)
 @pytest.mark.parametrize("seed", range(210, 213), ids=lambda seed: f"seed-{seed}")
 def test_every_backend_knows_the_connections_that_it_cuts(
-    node: NodeUnderTest, backend: Backend, seed: int
+    nodes: Nodes, backend: Backend, seed: int
 ):
     """A cut is foretold of just those flows that do not arrive where they were sent."""
-    random = Random(seed)
+    node, random = nodes.of(backend), Random(seed)
     found = set()
     for _ in range(ASKED):
         world = worlds.random_world(random, backend.mode)

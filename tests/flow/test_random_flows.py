@@ -13,8 +13,9 @@ import pytest
 
 from svcform.backends.contract import Backend
 from tests.flow import worlds
-from tests.flow.arena import Flow, open_arena
+from tests.flow.arena import Flow
 from tests.flow.model import World, expect, judge
+from tests.flow.nodes import Nodes, open_nodes
 from tests.flow.under_test import NodeUnderTest, intent_of, proxies
 
 pytestmark = pytest.mark.root
@@ -27,9 +28,14 @@ by_backend = pytest.mark.parametrize("backend", proxies(), ids=lambda backend: b
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
-    with open_arena(tmp_path_factory.mktemp("flows"), worlds.NODE_ADDRESSES) as arena:
-        yield NodeUnderTest(arena)
+def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
+    with open_nodes(request, worlds.NODE_ADDRESSES) as opened:
+        yield opened
+
+
+@pytest.fixture
+def node(nodes: Nodes, backend: Backend) -> NodeUnderTest:
+    return nodes.of(backend)
 
 
 def wrong_flows(node: NodeUnderTest, world: World, flows: list[Flow]) -> list[str]:

@@ -15,8 +15,9 @@ from svcform.model.settings import ProxyMode, Settings
 from svcform.policy import table
 from svcform.program.program import Step
 from tests.flow import worlds
-from tests.flow.arena import Flow, Seen, open_arena
+from tests.flow.arena import Flow, Seen
 from tests.flow.model import World
+from tests.flow.nodes import Nodes, open_nodes
 from tests.flow.under_test import NodeUnderTest, intent_of, proxies
 
 pytestmark = pytest.mark.root
@@ -40,9 +41,14 @@ by_family = pytest.mark.parametrize("family", Family, ids=lambda family: family.
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
-    with open_arena(tmp_path_factory.mktemp("clients"), worlds.NODE_ADDRESSES) as arena:
-        yield NodeUnderTest(arena)
+def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
+    with open_nodes(request, worlds.NODE_ADDRESSES) as opened:
+        yield opened
+
+
+@pytest.fixture
+def node(nodes: Nodes, backend: Backend) -> NodeUnderTest:
+    return nodes.of(backend)
 
 
 def world(backend: Backend, family: Family, endpoints: Sequence[str]) -> World:

@@ -6,12 +6,13 @@ workspaces take seconds.
 
 from __future__ import annotations
 
+import itertools
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from svcform.backends.contract import Backend, Reading, RenderInput, Status
+from svcform.backends.host import HOST
 from svcform.backends.registry import BACKENDS
 from svcform.diagnostics import errors
 from svcform.engine.observe import Observation, parse_observation, the_reading_script
@@ -29,8 +30,18 @@ from tests.flow.arena import Arena
 from tests.flow.model import World
 
 NODE = "arena"
+#: Behind a probe's output: how it ended, and what it had to say to that.
+_END_OF_PROBE = (
+    "code=$? note=; [ ! -s /run/probe ] || note=$(tr '\\n' ' ' </run/probe)\n"
+    'printf "\\n$mark %s %s\\n" $code "$note"\n'
+)
 #: The exit codes of probes (``backends/contract.py``).
 _STATUS = {0: Status.READ, 90: Status.ABSENT, 91: Status.TOOL_MISSING, 92: Status.REFUSED}
+
+
+def subjects() -> list[Backend]:
+    """All backends that a packet to a Service may meet; names are none of its business."""
+    return [backend for backend in BACKENDS if backend.mode is not None or backend is HOST]
 
 
 def proxies() -> list[Backend]:
@@ -88,22 +99,25 @@ class NodeUnderTest:
 
     def readings(self) -> Mapping[str, Reading]:
         """What the probes of all backends say now."""
-        probes = [probe for backend in BACKENDS for probe in backend.probes()]
-        folder = "/run/probes"
-        script = "".join(
-            f"({probe.script}\n) >{n}.out 2>{n}.err; echo $? >{n}.code\n"
-            for n, probe in enumerate(probes)
+        probes = [probe for backend in subjects() for probe in backend.probes()]
+        mark = secrets.token_hex(16)
+        script = f"mark={mark}\n" + "".join(
+            f"(\n{probe.script}\n) 2>/run/probe\n{_END_OF_PROBE}" for probe in probes
         )
-        self.arena.run("sh", "-c", f"mkdir -p {folder} && cd {folder} || exit\n{script}")
-        here = Path(f"/proc/{self.arena.pid}/root{folder}")
-        return {probe.name: _reading(here, n) for n, probe in enumerate(probes)}
+        said = self.arena.run("sh", "-s", given=script.encode())
+        return dict(zip((probe.name for probe in probes), _parsed(said, mark), strict=True))
 
     def plan(self, intent: Intent) -> list[Pending]:
         """What all backends would do to bring the node to an intent."""
+        facts, readings = self._look()
+        return [_plan_one(backend, readings, facts, intent) for backend in subjects()]
+
+    def _look(self) -> tuple[Facts, Mapping[str, Reading]]:
         if self.facts is None:
-            self.facts = observe(self.arena).facts
-        readings = self.readings()
-        return [_plan_one(backend, readings, self.facts, intent) for backend in BACKENDS]
+            observation = observe(self.arena)
+            self.facts = observation.facts
+            return observation.facts, observation.readings
+        return self.facts, self.readings()
 
     def run(self, pending: Sequence[Pending]) -> None:
         """Carry programs out in the order of their phases, rehearsals first."""
@@ -129,14 +143,13 @@ class NodeUnderTest:
         return {p.backend.name: p.changes for p in self.plan(intent) if p.changes}
 
 
-def _reading(folder: Path, number: int) -> Reading:
-    code = int((folder / f"{number}.code").read_text())
-    output = (folder / f"{number}.out").read_bytes()
-    return Reading(
-        status=_STATUS.get(code, Status.FAILED),
-        output=b"" if code else output,
-        error=(folder / f"{number}.err").read_text(),
-    )
+def _parsed(said: str, mark: str) -> Iterator[Reading]:
+    """The readings in what the probes said; the mark and how it ended are behind each."""
+    for answer, after in itertools.pairwise(f"0\n{said}".split(f"\n{mark} ")):
+        output = answer.partition("\n")[2]
+        code, _, error = after.partition("\n")[0].partition(" ")
+        status = _STATUS.get(int(code), Status.FAILED)
+        yield Reading(status=status, output=output.encode() if code == "0" else b"", error=error)
 
 
 def observe(arena: Arena) -> Observation:

@@ -14,13 +14,17 @@ forget() {
 		>"$record.new" && mv "$record.new" "$record"
 }
 loaded() { grep -qs "^$1 " /proc/modules || [ -d "/sys/module/$1" ]; }
+has_option() { # MODULE [NAME=VALUE]
+	[ -z "$2" ] || [ "$(cat "/sys/module/$1/parameters/${2%%=*}" 2>/dev/null)" = "${2#*=}" ]
+}
 family() { printf %s "${1%% *}" | tail -c 1; }
 
 text=
 while IFS=$tab read -r verb key value; do
 	case $verb in
 	load)
-		if loaded "$key"; then
+		# A rehearsal loads what its rules need, without the options: it is loaded anew if it can be.
+		if loaded "$key" && { has_option "$key" "$value" || ! modprobe -r -q "$key" 2>/dev/null; }; then
 			note module "$key" "${value:--}" loaded
 		else
 			# shellcheck disable=SC2086 # options are words

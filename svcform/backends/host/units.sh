@@ -8,7 +8,7 @@ our_units() { # the paths of those that are there
 	done
 	return 0
 }
-is_ours() { head -n 2 "$1" 2>/dev/null | grep -q '^# svcform wrote this file'; }
+is_ours() { [ -e "$1" ] && head -n 2 "$1" | grep -q '^# svcform wrote this file'; }
 # FILE, with its text in FILE.new.  A service that isn't active is not restarted with the firewalls.
 # Its start has nothing to do now, as this run does it all; it may have to wait for the network.
 bring_unit() {
