@@ -22,13 +22,14 @@ class Frame(NamedTuple):
     """What stands around all listeners.
 
     ``modules`` are files that load the stream module, by globs that may match nothing.
-    ``sessions`` take two files each.  A client's datagrams come from one socket, and go to one
-    endpoint, until none was seen for ``idle_seconds``.
+    A client's datagrams come from one socket, and go to one endpoint, until none was seen for
+    ``idle_seconds``; ``clients`` may be known at a time.
     """
 
     modules: tuple[str, ...]
     pid_file: str
-    sessions: int
+    open_files: int
+    clients: int
     idle_seconds: int
 
 
@@ -41,11 +42,12 @@ def write_frame(frame: Frame) -> str:
         (
             *(f"include {pattern};" for pattern in frame.modules),
             "worker_processes 1;",
-            f"worker_rlimit_nofile {2 * frame.sessions};",
+            f"worker_rlimit_nofile {frame.open_files};",
             f"pid {frame.pid_file};",
             "error_log stderr error;",
             "events {",
-            f"    worker_connections {frame.sessions};",
+            # The client's side counts as one, too.
+            f"    worker_connections {2 * frame.clients};",
             "    multi_accept on;",
             "}",
             "stream {",

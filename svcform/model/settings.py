@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from svcform.model.net import Protocol, endpoint_text
+from svcform.model.template import Template
 
 
 class ProxyMode(Enum):
@@ -19,6 +20,20 @@ class ProxyMode(Enum):
     IPVS = "ipvs"
     USERSPACE = "userspace"
     NONE = "none"
+
+    @property
+    def terminates(self) -> bool:
+        """Whether a program on the node takes connections, and makes its own to endpoints.
+
+        Endpoints then see the node, whoever the client is.
+        """
+        return self is ProxyMode.USERSPACE
+
+    @property
+    def protocols(self) -> frozenset[Protocol]:
+        """Those that it can carry: no program that userspace mode uses knows SCTP."""
+        left_out = {Protocol.SCTP} if self is ProxyMode.USERSPACE else set()
+        return frozenset(Protocol) - left_out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +68,7 @@ class Settings:
     ``coredns_downloads`` maps an architecture (``amd64``) to what is brought along; empty means
     that ``coredns_binary`` is a path or a name on the node.  ``dns_listen`` is empty for the node's
     own addresses, ``dns_namespaces`` None for all, ``dns_external_zone`` empty for none.
+    ``templates`` are those of the project in place of svcform's own, by name.
     """
 
     proxy_mode: ProxyMode = ProxyMode.IPTABLES
@@ -77,6 +93,7 @@ class Settings:
     dns: bool = False
     coredns_binary: str = "coredns"
     coredns_downloads: Mapping[str, Download] = field(default_factory=lambda: MappingProxyType({}))
+    templates: Mapping[str, Template] = field(default_factory=lambda: MappingProxyType({}))
     dns_listen: tuple[str, ...] = ()
     dns_ttl: int = 5
     dns_ttl_wait: bool = False

@@ -22,14 +22,20 @@ from enum import Enum
 from pathlib import Path
 
 from svcform.model.net import Protocol
-from tests.flow import guest_node, namespace_node, packets, raw
+from tests.flow import guest_node, namespace_node, packets, raw, streams
 from tests.flow.node import GATEWAY, MASQUERADE, NODE_MAC, WORLD_MAC, Node
 from tests.flow.packets import Packet
+from tests.flow.streams import Turn
 
 _BATCH = 400
 _PORTS = 64000
 #: Where the world's own last packet of a batch goes: forwarded by any node, no Service's address.
 _MARKERS = (("198.18.0.1", "198.18.0.2"), ("2001:db8:ffff::1", "2001:db8:ffff::2"))
+#: Prints what shows that a program has something to do: a datagram that waits, or that it runs.
+_BUSY = """
+awk '$4 == "07" && $5 !~ /:0*$/' /proc/net/udp /proc/net/udp6
+cat /proc/[0-9]*/stat 2>/dev/null | grep -vE '\\((sh|cat|grep|nsenter)\\) |\\) [SZX]'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +67,17 @@ class Seen:
 
 @dataclass(slots=True)
 class Arena:
-    """A booted node, and the socket on the world's end of its link."""
+    """A booted node, and the socket on the world's end of its link.
+
+    ``terminates``: programs on the node take connections and make them anew, so that packets may
+    be on their way that wait for nothing but such a program.
+    """
 
     node: Node
     link: socket.socket
     addresses: tuple[str, ...] = ()
     local: frozenset[str] = frozenset()
+    terminates: bool = False
     _tokens: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _since_flush: int = 0
 
@@ -133,7 +144,21 @@ class Arena:
                 self._collect(watch, 0)
         self._await_marker(watch)
         self._await_marker(watch)  # the answers to what arrived last are on their way only now
+        if self.terminates:
+            self._await_programs(watch)
         return [watch.judge(token, waiting[token]) for token in order]
+
+    def _await_programs(self, watch: _Watch) -> None:
+        """Wait until the programs that take connections have nothing to do, and none is open."""
+        limit = time.monotonic() + 60
+        while time.monotonic() < limit:
+            self._collect(watch, 0)
+            is_idle = not self.node.exec("sh", "-c", _BUSY).stdout
+            heard = len(watch.arrived) + len(watch.answered)
+            self._collect(watch, 0)
+            if is_idle and heard == len(watch.arrived) + len(watch.answered) and not watch.open:
+                return
+            self._collect(watch, 0.02)
 
     def _await_marker(self, watch: _Watch) -> None:
         self.node.settle()
@@ -165,6 +190,14 @@ class Arena:
         select.select([self.link, *self.node.ears], [], [], wait)
         while heard := self._heard():
             for data, at_node in heard:
+                if at_node and streams.is_for_program(data):
+                    continue
+                turn = streams.hear(data)
+                if turn is not None:
+                    watch.note_turn(turn)
+                    if turn.reply:
+                        self._emit_raw(turn.reply, from_node=at_node)
+                    continue
                 packet = packets.parse(data)
                 if packet is not None and watch.note(packet):
                     self._emit(packets.answer_to(packet), from_node=at_node)
@@ -193,6 +226,19 @@ class _Watch:
     arrived: dict[int, Packet] = field(default_factory=dict)
     answered: dict[int, Packet] = field(default_factory=dict)
     refused: dict[int, tuple[int, int]] = field(default_factory=dict)
+    accepted: set[int] = field(default_factory=set)
+
+    @property
+    def open(self) -> set[int]:
+        """The flows that a program on the node has taken, and that have no answer yet."""
+        return self.accepted - self.answered.keys()
+
+    def note_turn(self, turn: Turn) -> None:
+        """Remember what was heard of a connection that such a program takes or makes."""
+        if turn.accepted is not None:
+            self.accepted.add(turn.accepted)
+        if turn.packet is not None:
+            self.note(turn.packet)
 
     def note(self, packet: Packet) -> bool:
         """Remember a packet; whether it is a first packet that has to be answered now."""
@@ -201,6 +247,8 @@ class _Watch:
             return False
         if packet.is_answer:
             # A raw socket at the node also sees answers that NAT sends on: the last word counts.
+            if packet.destination in MASQUERADE:
+                return False  # to a program there, which still has to send it on
             self.answered[packet.token] = packet
             return False
         if packet.token in self.arrived:

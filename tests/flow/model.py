@@ -161,6 +161,8 @@ def _deliver(
     ours = frozenset((e.address, e.port) for e in chosen if e.node == world.settings.node_name)
     # What is delivered on the node itself never passes POSTROUTING, or has the node's own source.
     own = frozenset(p for p in places if p[0] in world.node_addresses)
+    if world.settings.proxy_mode.terminates:
+        masquerade = True
     return Expected(
         "delivered",
         places,

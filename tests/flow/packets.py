@@ -75,14 +75,18 @@ def _transport(first: Packet) -> bytes:
 
 def build(packet: Packet) -> bytes:
     """The whole IP packet."""
-    source, destination = packed(packet.source), packed(packet.destination)
-    body = _transport(packet)
-    number = NUMBER[packet.protocol]
-    if packet.protocol is Protocol.SCTP:
+    return wrap(packet.source, packet.destination, packet.protocol, _transport(packet))
+
+
+def wrap(source_name: str, destination_name: str, protocol: Protocol, body: bytes) -> bytes:
+    """An IP packet around a transport header and payload, whose checksum is filled in."""
+    source, destination = packed(source_name), packed(destination_name)
+    number = NUMBER[protocol]
+    if protocol is Protocol.SCTP:
         body = body[:8] + struct.pack("<I", crc32c(body)) + body[12:]
     else:
         pseudo = source + destination + struct.pack("!II", len(body), number)
-        at = 16 if packet.protocol is Protocol.TCP else 6
+        at = 16 if protocol is Protocol.TCP else 6
         checksum = _sum(pseudo + body) or 0xFFFF
         body = body[:at] + struct.pack("!H", checksum) + body[at + 2 :]
     if len(source) == 16:

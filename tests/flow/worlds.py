@@ -47,7 +47,7 @@ def random_world(random: Random, mode: ProxyMode, services: int = _MAX_SERVICES)
     """A world with up to so many Services."""
     settings = _settings(random, mode)
     keys = [NamespacedName("test", f"service-{n}") for n in range(random.randint(1, services))]
-    made = {key: _service(random, key, number) for number, key in enumerate(keys)}
+    made = {key: _service(random, key, number, mode) for number, key in enumerate(keys)}
     endpoints = {key: _endpoints(random, made[key]) for key in keys}
     return World(made, endpoints, settings, NODE_ADDRESSES)
 
@@ -63,7 +63,9 @@ def changed(random: Random, world: World) -> World:
         elif action == "endpoints" and key in services:
             endpoints[key] = _endpoints(random, services[key])
         else:
-            services[key] = _service(random, key, int(key.name.rpartition("-")[2]))
+            services[key] = _service(
+                random, key, int(key.name.rpartition("-")[2]), world.settings.proxy_mode
+            )
             endpoints[key] = _endpoints(random, services[key])
     return dataclasses.replace(world, services=services, endpoints=endpoints)
 
@@ -95,7 +97,7 @@ def _policy(random: Random) -> TrafficPolicy:
     return random.choice((TrafficPolicy.CLUSTER, TrafficPolicy.CLUSTER, TrafficPolicy.LOCAL))
 
 
-def _service(random: Random, key: NamespacedName, number: int) -> Service:
+def _service(random: Random, key: NamespacedName, number: int, mode: ProxyMode) -> Service:
     families = random.choice(
         ((Family.IPV4,), (Family.IPV6,), (Family.IPV4, Family.IPV6), (Family.IPV6, Family.IPV4))
     )
@@ -109,7 +111,7 @@ def _service(random: Random, key: NamespacedName, number: int) -> Service:
         headless=(headless := random.random() < 0.05),
         cluster_ips=() if headless else tuple(_VIPS[f].format(number, low) for f in families),
         ip_families=families,
-        ports=_ports(random, number, node_ports=kind is not ServiceType.CLUSTER_IP),
+        ports=_ports(random, number, mode, node_ports=kind is not ServiceType.CLUSTER_IP),
         external_ips=tuple(_external(random, f, number) for f in families) if external else (),
         ingress=tuple(
             Ingress(address=_BALANCERS[f].format(10 + number), vip=random.random() < 0.85)
@@ -137,9 +139,12 @@ def _source_ranges(random: Random, families: tuple[Family, ...]) -> tuple[str, .
     return tuple(r for f in families for r in sorted(random.sample(_RANGES[f], 2)))
 
 
-def _ports(random: Random, number: int, *, node_ports: bool) -> tuple[ServicePort, ...]:
+def _ports(
+    random: Random, number: int, mode: ProxyMode, *, node_ports: bool
+) -> tuple[ServicePort, ...]:
     chosen = random.sample(
-        [(p, port) for p in Protocol for port in (80, 443)], random.randint(1, 3)
+        [(p, port) for p in Protocol if p in mode.protocols for port in (80, 443)],
+        random.randint(1, 3),
     )
     return tuple(
         ServicePort(

@@ -7,10 +7,11 @@ from svcform.lang import haproxy, nginx
 from svcform.model.facts import Facts
 from svcform.program.unit import HEADER, Unit
 
-#: Three quarters of the files are for connections, two each; the rest is for listeners.
+#: Three quarters of the files are for connections: HAProxy takes two for each, nginx one for each
+#: client.  The rest is for listeners.
 _OPEN_FILES = 262_144
-#: nginx makes room for all sessions at its start, 0.4 KiB each.
-_SESSIONS = 32_768
+#: nginx makes room for all of them at its start, 0.9 KiB each.
+_CLIENTS = 32_768
 #: As long as conntrack remembers a datagram that nobody answered.
 _IDLE_SECONDS = 30
 #: As long as conntrack remembers a connection.
@@ -32,12 +33,12 @@ def _open_files(facts: Facts) -> int:
 
 def frame_of(server: Server, facts: Facts) -> str:
     """The server's main file."""
-    connections = _open_files(facts) * 3 // 8
+    connections = _open_files(facts) * 3 // 4
     if server is Server.HAPROXY:
         text = haproxy.write_frame(
             haproxy.Frame(
                 socket_prefix=f"/run/{server.unit}",
-                max_connections=connections,
+                max_connections=connections // 2,
                 connect_milliseconds=_CONNECT_MILLISECONDS,
                 idle_days=_IDLE_DAYS,
             )
@@ -47,7 +48,8 @@ def frame_of(server: Server, facts: Facts) -> str:
             nginx.Frame(
                 modules=_MODULES,
                 pid_file=f"/run/{server.unit}-master.pid",
-                sessions=min(_SESSIONS, connections),
+                open_files=_open_files(facts),
+                clients=min(_CLIENTS, connections),
                 idle_seconds=_IDLE_SECONDS,
             )
         )
