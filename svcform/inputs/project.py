@@ -18,6 +18,7 @@ from svcform.inputs.groups import ALL, Layer
 from svcform.inputs.inventory import folder_of, read_inventory
 from svcform.inputs.marked_files import read_file, shown
 from svcform.inputs.nodes import ChosenPlay, NodeReader, template_variables
+from svcform.inputs.overrides import read_templates
 from svcform.inputs.patterns import BadPattern, Patterns, read_limit
 from svcform.inputs.placements import Placement, read_placements
 from svcform.inputs.playbook import WrittenPlay, read_playbook
@@ -26,6 +27,7 @@ from svcform.inputs.vault import read_secrets
 from svcform.model.node import Node, Play
 from svcform.model.service import NamespacedName
 from svcform.model.settings import Settings
+from svcform.model.template import Template
 
 __all__ = [
     "ConnectionDefaults",
@@ -259,7 +261,10 @@ class _Reading:
             if binary := settings.get("coredns_binary"):
                 kept = downloads.fill(nodes[place].settings, binary.where)
                 nodes[place] = replace(nodes[place], settings=kept)
-        self.problems += downloads.problems
+        templates, found = read_templates(self.request.project)
+        self.problems += [*downloads.problems, *found]
+        if templates:
+            nodes = [_with_templates(node, templates) for node in nodes]
         return nodes, Settings(**shared)
 
     def _limited(self, names: list[str]) -> set[str]:
@@ -343,3 +348,7 @@ def _in_order(hosts: Sequence[str], order: str) -> tuple[str, ...]:
     if order in ("sorted", "reverse_sorted"):
         return tuple(sorted(hosts, reverse=order == "reverse_sorted"))
     return tuple(reversed(hosts)) if order == "reverse_inventory" else tuple(hosts)
+
+
+def _with_templates(node: Node, templates: Mapping[str, Template]) -> Node:
+    return replace(node, settings=replace(node.settings, templates=templates))

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from svcform.data import read_text
 from tests.coredns.site import ALIAS, CLUSTER_IP, HEADLESS, MORE
 
 pytestmark = pytest.mark.root
@@ -92,6 +93,37 @@ def test_every_answer_is_the_old_or_the_new_one_while_zones_change(site):
         "10.96.0.98",
     }
     assert len(seen) > 10
+
+
+def override(site, text):
+    """The project's own template of the Corefile, from svcform's."""
+    path = site.project.path / "templates/dns/Corefile.j2"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def test_a_template_of_the_project_takes_the_place_of_svcforms(site):
+    own = read_text("templates", "dns/Corefile.j2")
+    path = override(site, own.replace("loadbalance", "loadbalance\n    nsid svcform-test"))
+    try:
+        assert "dns file /etc/svcform/coredns/Corefile" in " ".join(site.plan().split())
+        site.applied()
+        assert "svcform-test" in site.dig("+nsid", CLUSTER_IP)
+        assert site.pending() == ""
+
+        override(site, own.replace("loadbalance", "loadbalance\n    nosuchplugin"))
+        done = site.apply()
+        assert done.code == 5, "CoreDNS alone knows which plugins it has"
+        assert "Unknown directive 'nosuchplugin'" in done.out + done.err
+        assert "svcform-test" in site.dig("+nsid", CLUSTER_IP)
+
+        override(site, own.replace("{{ zone.file }}", "{{ zone.path }}"))
+        done = site.apply()
+        assert done.code == 1, "nothing of a broken template reaches a node"
+        assert "templates/dns/Corefile.j2:5:1: error SVC158" in done.out + done.err
+    finally:
+        path.unlink()
 
 
 def test_who_has_port_53_is_named_before_anything_is_done(site):

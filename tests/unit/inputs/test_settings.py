@@ -18,8 +18,8 @@ def with_vars(folder: Path, **settings: Any) -> Path:
 
 
 def test_every_setting_has_a_reader_and_a_field():
-    made_of_two = {"coredns_downloads"}
-    assert {field.name for field in fields(Settings)} - made_of_two == set(READERS)
+    from_files = {"coredns_downloads", "templates"}
+    assert {field.name for field in fields(Settings)} - from_files == set(READERS)
 
 
 @pytest.mark.parametrize(

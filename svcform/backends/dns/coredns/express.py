@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 from svcform.backends.contract import Expressed
@@ -18,7 +19,10 @@ from svcform.backends.dns.coredns.objects import (
 )
 from svcform.backends.dns.coredns.resolver import resolver_file, resolver_problem
 from svcform.diagnostics import Diagnostic, Severity
+from svcform.lang import unit_file
+from svcform.lang.template import TemplateMistake
 from svcform.model.facts import Facts, Init
+from svcform.model.settings import Settings
 from svcform.model.zone import Zones
 from svcform.plan.snapshot import Layered, NodeObject, ObjectAddress
 from svcform.policy.dns_listen import RESOLVER_ADDRESS
@@ -40,10 +44,13 @@ def express(intent: Intent, facts: Facts) -> Expressed:
     command = command_line(brought.path if brought else intent.settings.coredns_binary)
     origins = [zone.origin for zone in intent.zones.zones]
     late = [address for address in intent.own_addresses if address != RESOLVER_ADDRESS]
-    text = write_corefile(origins, listen, late, intent.settings, command)
-    own: list[File | Binary | Running] = [File(COREFILE, text), Running()]
+    own: list[File | Binary | Running] = [Running()]
+    try:
+        text = write_corefile(origins, listen, late, intent.settings, command)
+        own += [File(COREFILE, text), *_unit_files(intent.settings, command, facts)]
+    except TemplateMistake as mistake:
+        return Expressed(wanted={}, diagnostics=(mistake.diagnostic(),))
     own += [brought] if brought else []
-    own += [File(f.path, f.text, f.mode) for f in unit_files(_unit(command), facts.init)]
     own += resolver_file(intent, facts)
     layer: dict[ObjectAddress, NodeObject] = {found.address: found for found in own}
     return Expressed(wanted=Layered((_zone_layer(intent.zones), layer)))
@@ -59,6 +66,15 @@ def listening(intent: Intent, facts: Facts) -> tuple[str, ...]:
         primary = resolve(intent.settings, facts, intent.connection_host).primary
         listen = tuple(sorted(primary.values()))
     return tuple(dict.fromkeys((*listen, *intent.own_addresses)))
+
+
+def _unit_files(settings: Settings, command: tuple[str, ...], facts: Facts) -> Iterator[File]:
+    template = settings.templates.get("dns/svcform-coredns.service")
+    for found in unit_files(_unit(command), facts.init):
+        text = found.text
+        if template and found.path.endswith(".service"):
+            text = unit_file.write(template, text)
+        yield File(found.path, text, found.mode)
 
 
 def _unit(command: tuple[str, ...]) -> Unit:
