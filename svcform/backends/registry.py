@@ -6,6 +6,7 @@ from svcform.backends.contract import Backend
 from svcform.backends.dns.coredns import COREDNS
 from svcform.backends.host import HOST
 from svcform.backends.proxy.iptables import IPTABLES
+from svcform.backends.proxy.ipvs import IPVS
 from svcform.backends.proxy.nftables import NFTABLES
 
-BACKENDS: tuple[Backend, ...] = (HOST, IPTABLES, NFTABLES, COREDNS)
+BACKENDS: tuple[Backend, ...] = (HOST, IPVS, IPTABLES, NFTABLES, COREDNS)

@@ -15,7 +15,9 @@ from svcform.inputs.locate import KEY
 from svcform.inputs.manifests import RawObject
 from svcform.inputs.service_port_checks import check_ports
 from svcform.inputs.services import cluster_ips_of, key_of
+from svcform.lang.ipvs.service import SCHEDULERS
 from svcform.model.net import family_of
+from svcform.policy.services import SCHEDULER_ANNOTATION
 
 _label = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?").fullmatch
 _subdomain = re.compile(r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?(?:\.[a-z0-9](?:[-a-z0-9]*[a-z0-9])?)*")
@@ -41,6 +43,7 @@ def check_service(item: RawObject) -> Iterator[Diagnostic]:
     yield from _external_name(item, spec, kind)
     yield from _policies(item, spec, kind)
     yield from _load_balancer(item, spec, kind)
+    yield from _scheduler(item)
     yield from check_ports(item)
 
 
@@ -80,6 +83,19 @@ def _names(item: RawObject) -> Iterator[Diagnostic]:
                     "most 63, a letter or digit at either end)."
                 )
                 yield wrong(item, (*where, name), detail)
+
+
+def _scheduler(item: RawObject) -> Iterator[Diagnostic]:
+    asked = (item.value["metadata"].get("annotations") or {}).get(SCHEDULER_ANNOTATION)
+    if asked is not None and asked not in SCHEDULERS:
+        yield Diagnostic(
+            "SVC257",
+            Severity.ERROR,
+            "IPVS has no such scheduler",
+            f"Service {key_of(item)} asks for the scheduler {asked!r} by the annotation "
+            f"{SCHEDULER_ANNOTATION}; choose one of {', '.join(SCHEDULERS)}.",
+            item.origin.at("metadata", "annotations", SCHEDULER_ANNOTATION),
+        )
 
 
 def _addresses(item: RawObject, spec: Mapping[str, Any], kind: str) -> Iterator[Diagnostic]:

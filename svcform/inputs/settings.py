@@ -12,13 +12,12 @@ from svcform.inputs import setting_values as read
 from svcform.inputs.expressions import Unusable, Value, Values
 from svcform.inputs.groups import Layer
 from svcform.inputs.setting_values import BadValue, Reader
+from svcform.lang.ipvs.service import SCHEDULERS
 from svcform.model.settings import Settings
 
 PREFIX = "svcform_"
 #: Variables with the prefix that are no settings.
 OTHERS = frozenset({"svcform_lab_pid"})
-
-_SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "mh")
 
 READERS: Mapping[str, Reader] = {
     "proxy_mode": read.proxy_mode,
@@ -34,7 +33,7 @@ READERS: Mapping[str, Reader] = {
     "node_port_addresses": read.node_port_addresses,
     "localhost_node_ports": read.boolean,
     "management_flows": read.management_flows,
-    "ipvs_scheduler": read.choice(*_SCHEDULERS),
+    "ipvs_scheduler": read.choice(*SCHEDULERS),
     "drain_wait": read.integer(0, 86_400),
     "load_balancer_pools": read.pools,
     "cluster_domain": read.domain,
@@ -50,6 +49,7 @@ READERS: Mapping[str, Reader] = {
     "dns_ignore_empty_service": read.boolean,
     "dns_zonal": read.boolean,
     "dns_external_zone": read.domain,
+    "dns_external_headless": read.boolean,
     "dns_forward": read.forward_servers,
     "dns_resolver": read.choice("none", "node"),
 }

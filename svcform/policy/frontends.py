@@ -83,6 +83,7 @@ def port_intent(subject: FamilyPort, viewpoint: Viewpoint, traits: Traits) -> Po
         serving=kept.serving,
         draining=kept.draining,
         health_check_node_port=rules.health_check_node_port(subject.service),
+        scheduler=rules.scheduler(subject.service),
     )
 
 

@@ -122,6 +122,8 @@ class PortIntent:
     The two policies are already in the routes; they are here for people, and say Local only where
     the port has a frontend that follows them.
     ``health_check_node_port`` is the Service's, 0 for none.
+    ``scheduler`` is IPVS's name for how the Service wants connections spread, empty for the node's
+    own choice; other modes have one way only.
     ``serving`` are the endpoints with which a UDP client may stay, whether new ones reach them or
     not; ``draining`` are those of them that this node used and that only terminate by now.  Both
     are empty for other protocols, whose connections end by themselves.
@@ -138,6 +140,7 @@ class PortIntent:
     serving: tuple[Destination, ...] = ()
     draining: tuple[Destination, ...] = ()
     health_check_node_port: int = 0
+    scheduler: str = ""
 
     @property
     def name(self) -> str:

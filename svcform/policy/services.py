@@ -9,6 +9,9 @@ from svcform.policy.endpoints import Uses
 #: KEP-2447: with this label, whatever its value, another proxy looks after the Service.
 PROXY_NAME_LABEL = "service.kubernetes.io/service-proxy-name"
 
+#: How IPVS spreads the Service's connections; it wins over the node's ``ipvs_scheduler``.
+SCHEDULER_ANNOTATION = "svcform.io/ipvs-scheduler"
+
 
 def is_forwarded(service: Service) -> bool:
     """Whether there is anything to forward (kube-proxy v1.36 ``ShouldSkipService``)."""
@@ -63,6 +66,11 @@ def source_ranges(service: Service, family: Family) -> tuple[str, ...] | None:
     if not ranges or any(cidr.endswith("/0") for cidr in ranges):
         return None
     return ranges
+
+
+def scheduler(service: Service) -> str:
+    """The IPVS scheduler that the Service asks for, or nothing."""
+    return service.annotation(SCHEDULER_ANNOTATION) or ""
 
 
 def health_check_node_port(service: Service) -> int:

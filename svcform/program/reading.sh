@@ -123,6 +123,9 @@ fact_modules() {
 			printf 'loadable %s\n' $module
 		fi
 	done
+	# Of IPVS all that there is, in one go.
+	sed -n 's,^[^:]*/\(ip_vs_[a-z]*\)\.ko.*,\1,p' "$built_in" 2>/dev/null
+	sed -n 's,^[^:]*/\(ip_vs_[a-z]*\)\.ko[^:]*:.*,loadable \1,p' "${built_in%builtin}dep" 2>/dev/null
 	path=/sys/module/xt_recent/parameters/ip_list_tot
 	[ -r $path ] && printf 'parameter xt_recent.ip_list_tot %s\n' "$(cat $path)"
 	exit 0

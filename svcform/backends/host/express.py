@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -45,6 +46,7 @@ def express(intent: Intent, facts: Facts) -> Expressed:
         found += _localhost(intent, facts)
         found += _bridge(intent, facts, families, diagnostics)
         found += _affinity(intent, facts, diagnostics)
+        found += _virtual_services(intent, facts)
     return Expressed(
         wanted={entry.address: entry for entry in found}, diagnostics=tuple(diagnostics)
     )
@@ -193,6 +195,28 @@ def _affinity(intent: Intent, facts: Facts, diagnostics: list[Diagnostic]) -> It
                 f"xt_recent.ip_list_tot={wanted} on the kernel's command line.",
             )
         )
+
+
+def _virtual_services(intent: Intent, facts: Facts) -> Iterator[HostObject]:
+    """What IPVS needs to masquerade, and to send clients elsewhere whose server is gone."""
+    if intent.settings.proxy_mode is not ProxyMode.IPVS:
+        return
+    schedulers = {intent.settings.ipvs_scheduler}
+    schedulers |= _schedulers(intent.common) | _schedulers(intent.own)
+    for name in ("ip_vs", *(f"ip_vs_{scheduler}" for scheduler in sorted(schedulers))):
+        yield Module(name)
+    yield Sysctl("net.ipv4.vs.conntrack", "1")
+    yield Sysctl("net.ipv4.vs.expire_nodest_conn", "1")
+    yield Sysctl("net.ipv4.vs.expire_quiescent_template", "1")
+    found = re.match(r"(\d+)\.(\d+)", facts.kernel)
+    if found and (4, 1) <= (int(found[1]), int(found[2])) < (5, 9):
+        # Before 5.9 a client that uses a port again waits a second (kube-proxy v1.36's rule).
+        yield Sysctl("net.ipv4.vs.conn_reuse_mode", "0")
+
+
+@lru_cache(maxsize=64)
+def _schedulers(group: PortGroup) -> frozenset[str]:
+    return frozenset(port.scheduler for port in group.ports if port.scheduler)
 
 
 @lru_cache(maxsize=64)

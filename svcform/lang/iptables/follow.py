@@ -209,6 +209,11 @@ def _of_match(match: r.Match) -> Iterator[_Condition]:
             yield lambda packet, _: _if(packet, holds=(packet.mark & mask == value) != negated)
         case r.LocalSource():
             yield lambda packet, local: _cut(packet, "source", local)
+        case r.InSet(negated=negated):
+            # What is in sets is asked where they are known; here they are empty.
+            yield lambda packet, _: _if(packet, holds=negated)
+        case r.ConnectionMark(value=value):
+            yield lambda packet, _: _if(packet, holds=value == 0)
         case r.Conntrack():
             yield from _of_conntrack(match)
         case r.Statistic() | r.Recent(seconds=int()):

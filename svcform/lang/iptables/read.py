@@ -16,6 +16,8 @@ class RuleNotUnderstood(ValueError):
 
 #: Versions print a protocol by number where its name isn't known on the node.
 _PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp"}
+#: How many words stand behind an option, where it isn't one.
+_WORDS = {"--match-set": 2, "--map-set": 2}
 _STATES = ("INVALID", "NEW", "RELATED", "ESTABLISHED", "UNTRACKED", "SNAT", "DNAT")
 
 
@@ -117,8 +119,9 @@ def _options(words: list[str], position: int) -> tuple[_Options, int]:
             break
         name, position = words[start], start + 1
         value = ""
-        if position < len(words) and not words[position].startswith(("-", "!")):
-            value, position = words[position], position + 1
+        for _ in range(_WORDS.get(name, 1)):
+            if position < len(words) and not words[position].startswith(("-", "!")):
+                value, position = f"{value} {words[position]}".lstrip(), position + 1
         if name in values:
             raise RuleNotUnderstood(" ".join(words))
         values[name] = (value, negated)
@@ -184,12 +187,23 @@ def _conntrack(options: _Options) -> r.Match:
         states = tuple(sorted(text.split(","), key=_STATES.index))
     destination = _cidr(options.take("--ctorigdst", ""))
     ports = options.take("--ctorigdstport", "")
-    return r.Conntrack(states, negated, destination, _range(ports) if ports else None)
+    direction = options.take("--ctdir", "")
+    return r.Conntrack(states, negated, destination, _range(ports) if ports else None, direction)
 
 
 def _mark(options: _Options) -> r.Match:
     text, negated = options.take_negatable("--mark")
     return r.Mark(*_masked(text), negated)
+
+
+def _connmark(options: _Options) -> r.Match:
+    return r.ConnectionMark(*_masked(options.take("--mark")))
+
+
+def _in_set(options: _Options) -> r.Match:
+    text, negated = options.take_negatable("--match-set")
+    name, _, fields = text.partition(" ")
+    return r.InSet(name, fields, negated)
 
 
 def _addrtype(options: _Options) -> r.Match:
@@ -205,6 +219,16 @@ def _dnat(options: _Options) -> r.Target:
 
 def _set_mark(options: _Options) -> r.Target:
     return r.SetMark(*_masked(options.take("--set-xmark")))
+
+
+def _set_connection_mark(options: _Options) -> r.Target:
+    return r.SetConnectionMark(*_masked(options.take("--set-xmark")))
+
+
+def _map_mark(options: _Options) -> r.Target:
+    name, _, fields = options.take("--map-set").partition(" ")
+    options.take("--map-mark")
+    return r.MapMark(name, fields)
 
 
 def _masquerade(options: _Options) -> r.Target:
@@ -224,11 +248,15 @@ _MATCHES: dict[str, Callable[[_Options], r.Match]] = {
     "recent": _recent,
     "conntrack": _conntrack,
     "mark": _mark,
+    "connmark": _connmark,
+    "set": _in_set,
     "addrtype": _addrtype,
 }
 _TARGETS: dict[str, Callable[[_Options], r.Target]] = {
     "DNAT": _dnat,
     "MARK": _set_mark,
+    "CONNMARK": _set_connection_mark,
+    "SET": _map_mark,
     "MASQUERADE": _masquerade,
     "REJECT": _reject,
 }

@@ -56,13 +56,15 @@ class Conntrack(NamedTuple):
     """The state of the packet's connection, or what it was addressed to before NAT.
 
     ``states`` are in the order in which the tool prints them; ``destination`` is a CIDR, ``ports``
-    an inclusive range; empty means that it doesn't matter.
+    an inclusive range; ``direction`` is ``ORIGINAL`` for packets that go where the first one went.
+    Empty means that it doesn't matter.
     """
 
     states: tuple[str, ...] = ()
     negated: bool = False
     destination: str = ""
     ports: tuple[int, int] | None = None
+    direction: str = ""
 
     def write(self, protocol: str) -> str:  # noqa: ARG002 - one signature for all matches
         """``-m conntrack --ctstate NEW`` and so on."""
@@ -77,6 +79,8 @@ class Conntrack(NamedTuple):
         if self.ports:
             low, high = self.ports
             parts.append(f"--ctorigdstport {low if low == high else f'{low}:{high}'}")
+        if self.direction:
+            parts.append(f"--ctdir {self.direction}")
         return " ".join(parts)
 
 
@@ -88,8 +92,33 @@ class Mark(NamedTuple):
     negated: bool = False
 
     def write(self, protocol: str) -> str:  # noqa: ARG002 - one signature for all matches
-        """``-m mark --mark 0x2000/0x2000``."""
-        return f"-m mark {'! ' if self.negated else ''}--mark {self.value:#x}/{self.mask:#x}"
+        """``-m mark --mark 0x2000/0x2000``; a mask of all bits is not printed."""
+        mask = "" if self.mask == 0xFFFFFFFF else f"/{self.mask:#x}"
+        return f"-m mark {'! ' if self.negated else ''}--mark {self.value:#x}{mask}"
+
+
+class ConnectionMark(NamedTuple):
+    """The mark of the packet's connection, under a mask."""
+
+    value: int
+    mask: int
+
+    def write(self, protocol: str) -> str:  # noqa: ARG002 - one signature for all matches
+        """``-m connmark --mark 0x2000/0x2000``; a mask of all bits is not printed."""
+        mask = "" if self.mask == 0xFFFFFFFF else f"/{self.mask:#x}"
+        return f"-m connmark --mark {self.value:#x}{mask}"
+
+
+class InSet(NamedTuple):
+    """The packet's ``fields`` (``dst,dst,src``) are in a set of ipset's."""
+
+    name: str
+    fields: str
+    negated: bool = False
+
+    def write(self, protocol: str) -> str:  # noqa: ARG002 - one signature for all matches
+        """``-m set --match-set NAME dst,dst``."""
+        return f"-m set {'! ' if self.negated else ''}--match-set {self.name} {self.fields}"
 
 
 class LocalSource(NamedTuple):
@@ -100,7 +129,7 @@ class LocalSource(NamedTuple):
         return "-m addrtype --src-type LOCAL"
 
 
-Match = Port | Statistic | Recent | Conntrack | Mark | LocalSource
+Match = Port | Statistic | Recent | Conntrack | Mark | ConnectionMark | InSet | LocalSource
 
 
 class Verdict(NamedTuple):
@@ -147,6 +176,28 @@ class SetMark(NamedTuple):
         return f"-j MARK --set-xmark {self.value:#x}/{self.mask:#x}"
 
 
+class SetConnectionMark(NamedTuple):
+    """Set the bits of ``mask`` in the connection's mark to those of ``value``."""
+
+    value: int
+    mask: int
+
+    def write(self) -> str:
+        """``-j CONNMARK --set-xmark 0x2000/0x2000``."""
+        return f"-j CONNMARK --set-xmark {self.value:#x}/{self.mask:#x}"
+
+
+class MapMark(NamedTuple):
+    """Set the packet's mark to what a set of ipset's holds for its ``fields``, if anything."""
+
+    name: str
+    fields: str
+
+    def write(self) -> str:
+        """``-j SET --map-set NAME dst,dst --map-mark``."""
+        return f"-j SET --map-set {self.name} {self.fields} --map-mark"
+
+
 class Masquerade(NamedTuple):
     """Rewrite the source to the node's, from a port chosen at random."""
 
@@ -165,7 +216,7 @@ class Reject(NamedTuple):
         return f"-j REJECT --reject-with {self.answer}"
 
 
-Target = Verdict | Goto | Dnat | SetMark | Masquerade | Reject
+Target = Verdict | Goto | Dnat | SetMark | SetConnectionMark | MapMark | Masquerade | Reject
 
 
 class Rule(NamedTuple):

@@ -17,6 +17,7 @@ PREFIX = "SVCFORM-"
 
 #: The built-in chains that can hold jumps of ours.
 HOOKS = {
+    "mangle": ("PREROUTING", "OUTPUT"),
     "nat": ("PREROUTING", "OUTPUT", "POSTROUTING"),
     "filter": ("INPUT", "FORWARD", "OUTPUT"),
 }

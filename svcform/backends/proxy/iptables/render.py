@@ -1,8 +1,8 @@
-"""Changes in, the input of ``iptables-restore`` out: three steps a family at most.
+"""Changes in, the input of ``iptables-restore`` out: a few steps a family at most.
 
 nat and filter are not atomic together.  A packet that nat has translated passes filter's verdicts
 by, so new verdicts come first, then nat, then the removal of old verdicts: no packet to a Service
-is ever let through untranslated.
+is ever let through untranslated.  mangle is there only in IPVS mode, and switches to or from it.
 """
 
 from __future__ import annotations
@@ -47,21 +47,25 @@ def render(inputs: RenderInput) -> Program:
 
 @dataclass(frozen=True, slots=True)
 class _Tables:
-    """What changes in nat and in filter of one variant and family."""
+    """What changes in the tables of one variant and family."""
 
     nat: list[Difference] = field(default_factory=list)
     filter: list[Difference] = field(default_factory=list)
+    mangle: list[Difference] = field(default_factory=list)
 
     def add(self, table: str, chain: str, change: Change) -> None:
         before = None if change.before is None else change.before.lines()
         after = None if change.after is None else change.after.lines()
-        (self.nat if table == "nat" else self.filter).append((chain, before, after))
+        {"nat": self.nat, "mangle": self.mangle}.get(table, self.filter).append(
+            (chain, before, after)
+        )
 
     def reversed(self) -> _Tables:
-        return _Tables(
-            [(name, after, before) for name, before, after in self.nat],
-            [(name, after, before) for name, before, after in self.filter],
-        )
+        return _Tables(*map(_reversed, (self.nat, self.filter, self.mangle)))
+
+
+def _reversed(differences: list[Difference]) -> list[Difference]:
+    return [(name, after, before) for name, before, after in differences]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +78,24 @@ class _Restore:
 
 
 def _steps(tool: _Restore, tables: _Tables) -> Iterator[Step]:
-    added = _added(tables.filter)
-    final = _whole("filter", tables.filter)
-    if _is_enough(added, tables.filter):
-        final = TableChange(table="filter")
-    for phase, change in (
-        (Phase.MAKE, added),
-        (Phase.SWITCH, _whole("nat", tables.nat)),
-        (Phase.BREAK, final),
-    ):
+    yield from _around(tool, "filter", tables.filter)
+    # Where marks begin or end to lead packets elsewhere, both ways are there for that moment.
+    if tables.mangle:
+        yield from _around(tool, "nat", tables.nat)
+    for table, differences in (("mangle", tables.mangle), ("nat", tables.nat)):
+        if table == "mangle" or not tables.mangle:
+            change = _whole(table, differences)
+            if not change.is_empty:
+                yield _step(tool, Phase.SWITCH, change)
+
+
+def _around(tool: _Restore, table: str, differences: Sequence[Difference]) -> Iterator[Step]:
+    """What comes before the switch, and what goes after it."""
+    added = _added(table, differences)
+    final = _whole(table, differences, has_jumps=True)
+    if _is_enough(added, differences):
+        final = TableChange(table=table)
+    for phase, change in ((Phase.MAKE, added), (Phase.BREAK, final)):
         if not change.is_empty:
             yield _step(tool, phase, change)
 
@@ -97,25 +110,32 @@ def _step(tool: _Restore, phase: Phase, change: TableChange) -> Step:
         f"{deleted} removed, {len(change.inserted)} jumps inserted, {len(change.removed)} removed",
         command=command,
         stdin=write([change], buffered=tool.buffered),
-        rehearsal=(*command, "--test"),
+        # Sets that come in the same run aren't there yet for a rehearsal.
+        rehearsal=() if _refers_to_sets(change) else (*command, "--test"),
     )
 
 
-def _whole(table: str, differences: Sequence[Difference]) -> TableChange:
-    """Everything at once; jumps only as far as the step of additions hasn't inserted them."""
+def _refers_to_sets(change: TableChange) -> bool:
+    return any("-set SVCFORM-" in rule for rules in change.chains.values() for rule in rules)
+
+
+def _whole(
+    table: str, differences: Sequence[Difference], *, has_jumps: bool = False
+) -> TableChange:
+    """Everything at once; with ``has_jumps`` a step before has inserted those that come."""
     jumps = [d for d in differences if not d[0].startswith(PREFIX)]
     return TableChange(
         table=table,
         chains={
             n: after for n, _, after in differences if n.startswith(PREFIX) and after is not None
         },
-        inserted=list(_jumps(jumps, inserted=True)) if table == "nat" else (),
+        inserted=() if has_jumps else list(_jumps(jumps, inserted=True)),
         removed=list(_jumps(jumps, inserted=False)),
         deleted=sorted(n for n, _, after in differences if n.startswith(PREFIX) and after is None),
     )
 
 
-def _added(differences: Sequence[Difference]) -> TableChange:
+def _added(table: str, differences: Sequence[Difference]) -> TableChange:
     """What comes, and none of what goes: chains hold their old rules behind the new ones."""
     chains = {}
     for name, before, after in differences:
@@ -123,7 +143,7 @@ def _added(differences: Sequence[Difference]) -> TableChange:
             chains[name] = (*after, *(rule for rule in before or () if rule not in after))
     jumps = [d for d in differences if not d[0].startswith(PREFIX)]
     inserted = list(_jumps(jumps, inserted=True))
-    return TableChange(table="filter", chains=_with_targets(chains, differences), inserted=inserted)
+    return TableChange(table=table, chains=_with_targets(chains, differences), inserted=inserted)
 
 
 def _jumps(differences: Sequence[Difference], *, inserted: bool) -> Iterator[tuple[str, str]]:

@@ -55,7 +55,7 @@ has nft @FAMILY@ || exit 90
     + r"""
 { @TOOL@ || echo "@TOOL@ failed"; } |
   awk '{ print } /^# Table .* is incompatible/ { bad = 1 } END { exit bad }' && exit 0
-for table in nat filter; do
+for table in nat filter mangle; do
   nft list table @FAMILY@ $table 2>/dev/null | grep -q "chain SVCFORM-" || continue
   echo "the table @FAMILY@ $table holds rules of svcform's that @TOOL@ can't list, because of" \
     "others made by nft; see them by: nft list table @FAMILY@ $table" >&2
@@ -169,7 +169,7 @@ for variant in nft legacy; do
       rm -f "$saved.now" "$saved.all"
       continue
     fi
-    for table in filter nat; do
+    for table in filter nat mangle; do
       awk -v table="$table" '
         { file = FILENAME == ARGV[1] ? 1 : 2 } # an empty file has no first line
         /^\*/ { here = (substr($0, 2) == table); next }

@@ -31,8 +31,22 @@ states = st.lists(
 matches = st.one_of(
     st.integers(2, 5000).map(r.one_of),
     st.builds(r.Mark, marks, marks, st.booleans()),
-    st.builds(r.Conntrack, states, st.booleans(), st.just(""), st.none()),
-    st.builds(r.Conntrack, st.just(()), st.just(False), networks | networks6, st.none() | ranges),
+    st.builds(r.Conntrack, states, st.booleans(), st.just(""), st.none(), st.just("")),
+    st.builds(
+        r.Conntrack,
+        st.just(()),
+        st.just(False),
+        networks | networks6,
+        st.none() | ranges,
+        st.sampled_from(["", "ORIGINAL", "REPLY"]),
+    ),
+    st.builds(r.ConnectionMark, marks, marks),
+    st.builds(
+        r.InSet,
+        st.just("SVCFORM-4-SOURCES"),
+        st.sampled_from(["dst", "dst,dst", "dst,dst,src"]),
+        st.booleans(),
+    ),
     st.just(r.LocalSource()),
     st.builds(
         r.Recent,
@@ -46,6 +60,8 @@ targets = st.one_of(
     st.just(r.Goto("SVCFORM-VIPS")),
     st.builds(r.Dnat, addresses, ports),
     st.builds(r.SetMark, marks, marks),
+    st.builds(r.SetConnectionMark, marks, marks),
+    st.just(r.MapMark("SVCFORM-4-FRONTENDS", "dst,dst")),
     st.just(r.Masquerade()),
     st.sampled_from(["icmp-port-unreachable", "icmp6-port-unreachable"]).map(r.Reject),
 )

@@ -1,0 +1,1 @@
+"""The language of ``ipset save`` and ``ipset restore``, as typed statements."""
