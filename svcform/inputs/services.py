@@ -52,6 +52,7 @@ def build_service(item: RawObject) -> Service:
         ports=tuple(_port(port) for port in spec.get("ports") or ()),
         external_ips=_addresses(spec.get("externalIPs")),
         ingress=_ingress(value),
+        ingress_names=_ingress_names(value),
         load_balancer_ip=canonical_address(spec.get("loadBalancerIP") or "") or "",
         allocate_node_ports=spec.get("allocateLoadBalancerNodePorts") is not False,
         source_ranges=_source_ranges(spec),
@@ -119,6 +120,12 @@ def _ingress(value: Mapping[str, Any]) -> tuple[Ingress, ...]:
         if address:
             found.append(Ingress(address=address, vip=entry.get("ipMode") != "Proxy"))
     return tuple(found)
+
+
+def _ingress_names(value: Mapping[str, Any]) -> tuple[str, ...]:
+    status = (value.get("status") or _NOTHING).get("loadBalancer") or _NOTHING
+    names = ((entry or _NOTHING).get("hostname") for entry in status.get("ingress") or ())
+    return tuple(sorted({str(name) for name in names if name}))
 
 
 def _source_ranges(spec: Mapping[str, Any]) -> tuple[str, ...]:

@@ -72,6 +72,7 @@ class Service:
     :func:`svcform.policy.allocate.allocate` fills in what the manifest leaves out:
     ``cluster_ips``, ``ip_families``, node ports (not for a load balancer with
     ``allocate_node_ports`` False) and ``ingress`` (``load_balancer_ip`` is the manifest's wish).
+    ``ingress_names`` are the host names of a load balancer that has no addresses of its own.
     ``cluster_ips`` is empty for headless and ExternalName Services.  ``source_ranges`` holds CIDRs
     with host bits cleared, subsumed ones dropped; empty means everybody.
     ``affinity_seconds`` is None without ClientIP affinity.  A Service with a
@@ -87,6 +88,7 @@ class Service:
     ports: tuple[ServicePort, ...] = ()
     external_ips: tuple[str, ...] = ()
     ingress: tuple[Ingress, ...] = ()
+    ingress_names: tuple[str, ...] = ()
     load_balancer_ip: str = ""
     allocate_node_ports: bool = True
     source_ranges: tuple[str, ...] = ()

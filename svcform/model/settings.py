@@ -104,5 +104,6 @@ class Settings:
     dns_ignore_empty_service: bool = False
     dns_zonal: bool = False
     dns_external_zone: str = ""
+    dns_external_headless: bool = False
     dns_forward: tuple[str, ...] = ()
     dns_resolver: str = "none"

@@ -24,8 +24,8 @@ from svcform.policy.dns_services import (
     Record,
     address_records,
     endpoint_names,
+    external_records,
     is_external_name,
-    of_addresses,
     service_records,
     srv_records,
 )
@@ -134,6 +134,7 @@ def _request(node: Node, pod_cidrs: tuple[str, ...]) -> ZoneRequest:
             endpoint_pod_names=settings.dns_endpoint_pod_names,
             ignore_empty_service=settings.dns_ignore_empty_service,
             zonal=settings.dns_zonal,
+            external_headless=settings.dns_external_headless,
         ),
         service_cidrs=settings.service_cidrs,
         pod_cidrs=pod_cidrs,
@@ -307,13 +308,13 @@ class _Zones:
         builder.add(address_records(own, self._servers[:_MOST_SERVERS]))
         builder.add([(origin, "NS", own)])
         for service in self._world.services:
-            addresses = tuple(
-                dict.fromkeys((*service.external_ips, *(i.address for i in service.ingress)))
-            )
+            if is_external_name(service):
+                continue
             name = f"{service.key.name}.{service.key.namespace}.{origin}"
-            if not is_external_name(service):
-                builder.add(of_addresses(service, name, addresses))
-                self._pointers += [Pointer(a, name, of_endpoint=False) for a in addresses]
+            endpoints = self._world.endpoints.get(service.key, {})
+            records, pointers = external_records(service, endpoints, name, self._request.rules)
+            builder.add(records)
+            self._pointers += pointers
         return builder.zone(own, f"hostmaster.dns.{origin}")
 
     def _reverse(self) -> list[Zone]:

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from svcform.model.endpoint import Endpoint, PortKey, ServiceEndpoints
 from svcform.model.net import Protocol
 from svcform.model.service import Service, ServiceType
-from svcform.policy.dns_names import endpoint_label
+from svcform.policy.dns_aliases import target_name
+from svcform.policy.dns_names import endpoint_label, is_name
 
 #: A type of the private range (RFC 6895) that makes a wildcard exist and gives it no data.
 NO_DATA_TYPE = "TYPE65280"
@@ -27,6 +28,7 @@ class NameRules:
     endpoint_pod_names: bool = False
     ignore_empty_service: bool = False
     zonal: bool = False
+    external_headless: bool = False
 
 
 class Pointer(NamedTuple):
@@ -78,6 +80,31 @@ def of_addresses(service: Service, name: str, addresses: Sequence[str]) -> Itera
             yield from srv_records(owner, [(port.port, name)] * count)
 
 
+def external_records(
+    service: Service, endpoints: ServiceEndpoints, name: str, rules: NameRules
+) -> tuple[list[Record], list[Pointer]]:
+    """What a Service has in the external zone, as CoreDNS's k8s_external has it (1.15).
+
+    Its load balancer's and external addresses; where that has but a host name, an alias for the
+    first one, and SRV records of named ports that lead to it.
+    """
+    if service.headless:
+        if not rules.external_headless:
+            return [], []
+        return _headless(list(_ready(endpoints)), name, rules)[0], []
+    addresses = tuple(dict.fromkeys((*service.external_ips, *(i.address for i in service.ingress))))
+    records = list(of_addresses(service, name, addresses))
+    aliases = [a for a in map(target_name, service.ingress_names) if is_name(a)]
+    if aliases and not addresses:
+        # Nothing stands beside a CNAME, not even a second one (RFC 1034 section 3.6.2).
+        records.append((name, "CNAME", aliases[0]))
+        for port in service.ports:
+            if port.name:
+                owner = _port_owner(port.name, port.protocol, name)
+                records += srv_records(owner, [(port.port, alias) for alias in aliases])
+    return records, [Pointer(address, name, of_endpoint=False) for address in addresses]
+
+
 def service_records(
     service: Service, endpoints: ServiceEndpoints, name: str, rules: NameRules
 ) -> tuple[list[Record], list[Pointer]]:
@@ -86,9 +113,7 @@ def service_records(
     ``name`` is the Service's, absolute.  A headless Service without a ready endpoint has none at
     all: its name does not exist (section 2.4.1).
     """
-    ready = [
-        (key, endpoint) for key, some in endpoints.items() for endpoint in some if endpoint.ready
-    ]
+    ready = list(_ready(endpoints))
     if service.headless:
         return _headless(ready, name, rules)
     pointers = [Pointer(address, name, of_endpoint=False) for address in service.cluster_ips]
@@ -115,8 +140,12 @@ def endpoint_names(
     wanted = "headless" if service.headless else "all"
     if rules.endpoint_names not in {wanted, "all"}:
         return {}
-    ready = [(key, e) for key, some in endpoints.items() for e in some if e.ready]
+    ready = list(_ready(endpoints))
     return {place.address: place.name for place in _places(ready, name, rules)}
+
+
+def _ready(endpoints: ServiceEndpoints) -> Iterator[tuple[PortKey, Endpoint]]:
+    return ((key, e) for key, some in endpoints.items() for e in some if e.ready)
 
 
 def _headless(
