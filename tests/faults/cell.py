@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.faults.faults import Fault, Scene
 from tests.faults.node import IN_INPUT, STATE, Node, wait_until
-from tests.faults.scenario import Project, Said
+from tests.faults.scenario import PATIENT, TIMERS, Project, Said
 from tests.faults.steps import Step
 
 _REACH = 60.0
@@ -27,6 +27,7 @@ class Found:
     said: Said | None = None
     again: Said | None = None
     log: str = ""
+    seconds: float = 0.0
 
     @property
     def left_alone(self) -> bool:
@@ -34,14 +35,29 @@ class Found:
         return self.said is not None and self.said.code == -signal.SIGKILL
 
 
-def run_cell(
-    project: Project, node: Node, baseline: Mapping[str, Any], step: Step, fault: Fault
-) -> Found:
-    """Everything from the old state on; ``baseline`` is the plan that leads to the new one."""
+@dataclass(slots=True, kw_only=True)
+class Known:
+    """What plans say: of the old state, by node, and of each state that a node was found in."""
+
+    project: Project
+    baseline: Mapping[str, Any]
+    plans: dict[object, dict[str, Any] | str] = field(default_factory=dict)
+
+    def plan(self, node: Node, seen: Mapping[str, str]) -> dict[str, Any] | str:
+        """The next plan; one is made for each state."""
+        key = (node.name, node.last_receipt(), tuple(sorted(seen.items())))
+        if key not in self.plans:
+            self.plans[key] = self.project.plan(node.name)
+        return self.plans[key]
+
+
+def run_cell(known: Known, node: Node, step: Step, fault: Fault) -> Found:
+    """Everything from the old state on."""
     found = Found()
     node.reset()
     _arrange(node, step, fault)
-    controller = project.apply(node.name)
+    waits = fault.waits and not step.confirmed
+    controller = known.project.apply(node.name, TIMERS if waits else PATIENT)
     scene = Scene(node, step, controller)
     if not wait_until(lambda: node.reached() or controller.ended, _REACH) or controller.ended:
         found.wrong.append("the step was never reached")
@@ -55,7 +71,7 @@ def run_cell(
             f"rm -f {STATE}/fill; rm -rf /var/grown; cp -a {STATE} /var/grown; umount {STATE};"
             f" rm -rf {STATE}; mv /var/grown {STATE}"
         )
-    _judge(found, project, node, baseline, fault)
+    _judge(found, known, node, fault)
     return found
 
 
@@ -87,10 +103,6 @@ def _see_confirmation(node: Node) -> None:
 def _settle(found: Found, scene: Scene) -> None:
     """Nothing may be left running, on either side."""
     node, controller = scene.node, scene.controller
-    if scene.step.name == "confirming":
-        guard = node.pid_of("guard")
-        if guard is not None:
-            node.signal(guard, signal.SIGCONT)
     if not wait_until(lambda: controller.ended, _SETTLE):
         found.wrong.append("the controller does not end")
     found.said = controller.wait(0)
@@ -99,41 +111,42 @@ def _settle(found: Found, scene: Scene) -> None:
         node.kill_all()
 
 
-def _judge(
-    found: Found, project: Project, node: Node, baseline: Mapping[str, Any], fault: Fault
-) -> None:
+def _judge(found: Found, known: Known, node: Node, fault: Fault) -> None:
     found.log = node.run_log()
-    found.state = now = node.state()
+    seen = node.look()
+    found.state = now = node.state(seen)
     if (now == "neither" and node.has_lock()) or (found.left_alone and node.litter()):
         # Nobody was left who could put the node in order: whoever comes next does.
-        now = _come_next(found, project, node)
+        seen = _come_next(found, known.project, node)
+        now = node.state(seen)
     found.wrong += node.litter()
-    if fault.name != "reboot" and IN_INPUT not in node.look()["iptables-nft"]:
+    if fault.name != "reboot" and IN_INPUT not in seen["iptables-nft"]:
         found.wrong.append("a rule that is not svcform's is gone")
     if now == "neither":
         found.wrong += node.differences()
-    planned = project.plan(node.name)
+    planned, by_hand = known.plan(node, seen), node.has_hand_made_rule(seen)
     if isinstance(planned, str):
         found.wrong.append(f"the next plan fails: {planned}")
     elif now == "new":
-        if bool(planned["objects"] or planned["services"]) != node.has_hand_made_rule():
+        if bool(planned["objects"] or planned["services"]) != by_hand:
             found.wrong.append(f"the next plan is not what it should be: {planned['objects']}")
-    elif planned != baseline and not node.has_hand_made_rule():
+    elif planned != known.baseline[node.name] and not by_hand:
         found.wrong.append(f"the next plan is another one: {planned}")
     found.wrong += _untrue(found)
 
 
-def _come_next(found: Found, project: Project, node: Node) -> str:
+def _come_next(found: Found, project: Project, node: Node) -> dict[str, str]:
     """Apply once more, and see: it starts afresh where nothing had begun, else it is stale."""
     before, found.again = found.state, project.apply(node.name).wait()
     node.await_quiet()
-    now = node.state()
+    seen = node.look()
+    now = node.state(seen)
     if before == "neither":
         found.state = f"{now} next"
     fitting = {0: {"new"}, _STALE: {before} if before != "neither" else {"old", "new"}}
     if now not in fitting.get(found.again.code, set()):
         found.wrong.append(f"the next apply left it {now}: {found.again}")
-    return now
+    return seen
 
 
 def _untrue(found: Found) -> list[str]:

@@ -22,7 +22,8 @@ class Scene:
 
     def kill(self, *whose: str) -> None:
         """The run's worker, its guard, or both at once."""
-        pids = [pid for pid in map(self.node.pid_of, whose) if pid is not None]
+        pids = {pid for pid in map(self.node.pid_of, whose) if pid is not None}
+        assert len(pids) == len(whose)
         for pid in pids:
             self.node.signal(pid, signal.SIGSTOP)
         self.node.kill(pids)
@@ -32,7 +33,11 @@ class Scene:
         self.controller.process.join()
 
     def release(self) -> None:
+        """Go on, also a guard that was stopped as it could have seen the confirmation."""
         self.node.release()
+        guard = self.node.pid_of("guard")
+        if guard is not None:
+            self.node.signal(guard, signal.SIGCONT)
 
     def let_others_react(self) -> None:
         """Hold on until the run is over; a run that waits for what holds still never is."""
@@ -139,7 +144,8 @@ class Fault:
     """A column of the table.
 
     ``small_disk`` gives the state folder a file system of its own that can be filled, ``pty`` runs
-    sudo's commands in a terminal of their own.  One that is ``slow`` waits for a timer.
+    sudo's commands in a terminal of their own.  One that is ``slow`` takes long; one that ``waits``
+    does so until nobody has confirmed in time, unless somebody had.
     """
 
     name: str
@@ -148,17 +154,20 @@ class Fault:
     small_disk: bool = False
     pty: bool = False
     slow: bool = False
+    waits: bool = False
 
 
 FAULTS = (
     Fault(name="none", title="nothing", inflict=nothing),
-    Fault(name="controller", title="kill -9 of the controller", inflict=kill_controller),
+    Fault(
+        name="controller", title="kill -9 of the controller", inflict=kill_controller, waits=True
+    ),
     Fault(name="runner", title="kill -9 of the runner", inflict=kill_runner),
     Fault(name="guard", title="kill -9 of the guard", inflict=kill_guard),
     Fault(name="both", title="kill -9 of runner and guard", inflict=kill_both),
     Fault(name="all", title="kill -9 of runner, guard and controller", inflict=kill_all),
     Fault(name="sshd", title="kill -9 of sshd and its sessions", inflict=kill_sshd),
-    Fault(name="link", title="link cut both ways", inflict=cut_link, slow=True),
+    Fault(name="link", title="link cut both ways", inflict=cut_link, slow=True, waits=True),
     Fault(
         name="disk",
         title="`ENOSPC` on the state folder",

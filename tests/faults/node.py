@@ -8,7 +8,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -172,8 +172,8 @@ class Node:
 
     # ---- judging
 
-    def state(self) -> str:
-        now = self._ours(self.look())
+    def state(self, seen: dict[str, str] | None = None) -> str:
+        now = self._ours(self.look() if seen is None else seen)
         return next(
             (word for word in ("old", "new") if now == self._ours(getattr(self, word))), "neither"
         )
@@ -197,8 +197,14 @@ class Node:
     def has_lock(self) -> bool:
         return (self.root / STATE[1:] / "lock").exists()
 
-    def has_hand_made_rule(self) -> bool:
-        return any(self.mode.trace in text for text in self.look().values())
+    def has_hand_made_rule(self, seen: dict[str, str]) -> bool:
+        return any(self.mode.trace in text for text in seen.values())
+
+    def last_receipt(self) -> str:
+        """What it says became of the last run that the node tells of."""
+        receipts = sorted((self.root / STATE[1:] / "receipts").glob("[0-9]*"))
+        text = receipts[-1].read_text() if receipts else ""
+        return text.partition("\noutcome\t")[2].partition("\n")[0]
 
     def litter(self) -> list[str]:
         """What has no business in the state folder once nothing runs."""
@@ -255,7 +261,8 @@ class Node:
                 return not self.is_held()
             return True
 
-        wait_until(write, 60)
+        if wait_until(write, 60):
+            (self.root / f"{_BREAK[1:]}/reached").unlink(missing_ok=True)
 
     def is_held(self) -> bool:
         """Whether the process lives that holds still."""
@@ -288,9 +295,11 @@ class Node:
             held |= fresh
         return held
 
-    def kill(self, pids: Iterable[int]) -> None:
+    def kill(self, pids: Collection[int]) -> None:
+        """Returns when they are dead: who looks for them next must not find them."""
         for pid in pids:
             self.signal(pid, signal.SIGKILL)
+        wait_until(lambda: not self.processes().keys() & pids, 60)
 
     def kill_all(self, who: Callable[[str], bool] = bool) -> None:
         self.kill(self.hold(who))

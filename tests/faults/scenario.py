@@ -18,9 +18,9 @@ import yaml
 
 from svcform.lab.lab import Lab
 
-#: Seconds: for the steps, for the confirmation, for a connection.
-PATIENT = ("--run-timeout", "120", "--confirm-timeout", "60")
-TIMERS = ("--run-timeout", "60", "--confirm-timeout", "8", "--timeout", "10")
+#: Seconds: for the steps, for the confirmation, for a connection; and where a timer is waited for.
+PATIENT = ("--run-timeout", "120", "--confirm-timeout", "60", "--timeout", "30")
+TIMERS = ("--run-timeout", "60", "--confirm-timeout", "6", "--timeout", "10")
 _TIMEOUT = 240.0
 
 _SERVICE = """\
@@ -168,5 +168,5 @@ class Project:
             return dict(found) if said.code == 0 else f"exit code {said.code}: {found} {said.err}"
         return f"exit code {said.code}: {said.out}{said.err}"
 
-    def apply(self, node: str) -> Controller:
-        return self.start("apply", "change.plan", "--limit", node, *TIMERS)
+    def apply(self, node: str, timers: tuple[str, ...] = PATIENT) -> Controller:
+        return self.start("apply", "change.plan", "--limit", node, *timers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -12,7 +13,7 @@ from typing import Any
 
 from svcform.lab import lab as labs
 from svcform.lab.spec import LabSpec, NodeSpec
-from tests.faults.cell import Found, run_cell
+from tests.faults.cell import Found, Known, run_cell
 from tests.faults.faults import Fault
 from tests.faults.modes import IPTABLES, Mode
 from tests.faults.node import IN_TABLE, Node
@@ -29,10 +30,10 @@ class Stand:
     nodes: list[Node]
     free: queue.SimpleQueue[Node] = field(default_factory=queue.SimpleQueue)
 
-    def run(self, step: Step, fault: Fault) -> Found:
+    def run(self, step: Step, fault: Fault, known: Known) -> Found:
         node = self.free.get()
         try:
-            return run_cell(self.project, node, self.baseline[node.name], step, fault)
+            return run_cell(known, node, step, fault)
         finally:
             self.free.put(node)
 
@@ -41,8 +42,12 @@ class Stand:
         cells: Iterable[tuple[Step, Fault]],
         tell: Callable[[Step, Fault, Found], None] = lambda *_: None,
     ) -> dict[tuple[str, str], Found]:
+        known = Known(project=self.project, baseline=self.baseline)
+
         def one(cell: tuple[Step, Fault]) -> tuple[tuple[str, str], Found]:
-            found = self.run(*cell)
+            began = time.monotonic()
+            found = self.run(*cell, known)
+            found.seconds = time.monotonic() - began
             tell(*cell, found)
             return (cell[0].name, cell[1].name), found
 

@@ -13,7 +13,8 @@ class Step:
 
     At ``stop`` the node holds still.  ``phase`` is a word in the summary of the program's step that
     it is about, in ``stop``'s pattern ``@STEP@`` stands for its number.  ``fails`` names another
-    such step that is made to fail before, so that the run goes back.
+    such step that is made to fail before, so that the run goes back.  In one that is ``confirmed``
+    the confirmation has arrived.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Step:
     fails: str = ""
     guard: bool = True
     worker: bool = True
+    confirmed: bool = False
 
 
 def _program(name: str, title: str, phase: str) -> Step:
@@ -65,12 +67,7 @@ STEPS = (
     ),
     Step(
         name="armed",
-        title="the guard is armed",
-        stop=Stop(tool="logger", pattern="*start\\ run*"),
-    ),
-    Step(
-        name="rehearsal",
-        title="the rehearsal",
+        title="the guard is armed, the rehearsal about to begin",
         stop=Stop(tool="sh", pattern="*.rehearsal*"),
     ),
     Step(
@@ -97,16 +94,19 @@ STEPS = (
         name="confirming",
         title="the confirmation has arrived, the guard has not seen it",
         stop=Stop(tool="sh", pattern="*runner\\ confirm*"),
+        confirmed=True,
     ),
     Step(
         name="committing",
         title="the guard has begun to commit",
         stop=Stop(tool="sync", given=_COMMITTING),
+        confirmed=True,
     ),
     Step(
         name="storing",
         title="half of the new state is stored",
         stop=Stop(tool="mv", pattern="*/after\\ */confirmed\\ *"),
+        confirmed=True,
     ),
     Step(
         name="restoring",

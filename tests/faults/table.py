@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tests.faults import faults, steps
 from tests.faults.faults import Fault
+from tests.faults.steps import Step
 
 #: ``old`` and ``new`` are states of the node; ``either`` is one of them, by what had arrived;
 #: ``later`` and ``ahead`` are the old one and the new one, brought about by who comes next, for
@@ -17,7 +18,6 @@ unpacked    new  old        old    -     -    old   new    old  old  old  new   
 locked      new  old        old    -     -    old   new    old  old  old  new    old  old  old
 checkpoint  new  old        old    -     -    old   new    old  old  old  new    new  old  old
 armed       new  old        old    old   old  old   new    old  old  old  new    new  old  old
-rehearsal   new  old        old    old   old  old   new    old  old  old  new    new  old  old
 before      new  old        old    old   old  old   new    old  old  old  new    new  old  old
 host        new  old        old    old   old  later new    old  old  old  new    new  old  old
 make        new  old        old    old   old  later new    old  old  old  new    new  old  old
@@ -60,21 +60,45 @@ def expected(mode: str = "iptables") -> dict[tuple[str, str], str]:
     }
 
 
-def columns(mode: str) -> list[Fault]:
-    """The faults of a mode's table, those that wait for a timer first."""
-    found = [faults.BY_NAME[name] for name in dict.fromkeys(fault for _, fault in expected(mode))]
-    return sorted(found, key=lambda fault: not fault.slow)
+def cells(mode: str) -> list[tuple[Step, Fault]]:
+    """All cells of a mode's table that make sense, those that take long first."""
+    found = [
+        (step, faults.BY_NAME[name])
+        for step in steps.BY_MODE[mode]
+        for (row, name), word in expected(mode).items()
+        if row == step.name and word != "-"
+    ]
+    return sorted(found, key=lambda cell: not cell[1].slow)
+
+
+def chosen(mode: str) -> list[tuple[Step, Fault]]:
+    """Those that the suite runs.
+
+    In each column the first and the last of neighbours with the same outcome, and of the others
+    every second one; without a fault only the former.
+    """
+    outcomes = expected(mode)
+    rows = [step.name for step in steps.BY_MODE[mode]]
+    names = list(dict.fromkeys(fault for _, fault in outcomes))
+    wanted = set()
+    for column, name in enumerate(names):
+        words = ["", *(outcomes[row, name] for row in rows), ""]
+        for number, row in enumerate(rows, start=1):
+            among_equals = words[number - 1] == words[number] == words[number + 1]
+            if not among_equals or (name != "none" and (number + column) % 2):
+                wanted.add((row, name))
+    return [cell for cell in cells(mode) if (cell[0].name, cell[1].name) in wanted]
 
 
 def markdown(mode: str = "iptables") -> str:
     """A table of docs/reliability.md."""
-    cells = expected(mode)
-    shown = [faults.BY_NAME[name] for name in dict.fromkeys(fault for _, fault in cells)]
+    words = expected(mode)
+    shown = [faults.BY_NAME[name] for name in dict.fromkeys(fault for _, fault in words)]
     shown = [fault for fault in shown if fault.name != "none"]
     head = ["while the node is at…", *(fault.title for fault in shown)]
     lines = [_line(head), _line(["---"] * len(head))]
     for step in steps.BY_MODE[mode]:
-        lines.append(_line([step.title, *(_WORDS[cells[step.name, f.name]] for f in shown)]))
+        lines.append(_line([step.title, *(_WORDS[words[step.name, f.name]] for f in shown)]))
     return "".join(lines)
 
 
