@@ -139,9 +139,10 @@ def _target_outside_has_no_data(case: _Case) -> bool:
 
 def _servers_behind_a_service(case: _Case) -> bool:
     servers = case.served.servers
-    if f"ns.dns.{case.served.forward}" in servers:
+    own = f"ns.dns.{case.served.forward}"
+    if own in servers:
         return False
-    if (case.name, case.type) == (case.served.forward, "NS"):
+    if (case.name, case.type) == (case.served.forward, "NS") or case.name == own:
         return case.theirs.answer < case.ours.answer
     return (
         any(name == case.name or name.endswith(f".{case.name}") for name in servers)
