@@ -32,6 +32,26 @@ def test_an_example_is_valid_and_renders(example, capsys):
     assert all((Path("programs") / name / "program.sh").exists() for name in nodes)
 
 
+@pytest.mark.parametrize("example", ["dns"], indirect=True)
+@pytest.mark.parametrize(
+    ("question", "answers"),
+    [
+        (
+            "myapp-headless.default.svc.cluster.local.",
+            {"A 10.244.1.5", "A 10.244.1.6", "A 10.244.2.5"},
+        ),
+        ("myapp-svc.default.svc.cluster.local.", {"A 10.96.23.65"}),
+        ("my-service-1.default.svc.cluster.local.", {"CNAME www.example.com."}),
+        ("10.96.0.10", {"PTR kube-dns.kube-system.svc.cluster.local."}),
+    ],
+)
+def test_the_names_of_the_dns_example_answer_offline(example, capsys, question, answers):
+    assert main(["dns", "query", question]) == 0
+
+    section = capsys.readouterr().out.partition(";; ANSWER SECTION:\n")[2].partition("\n\n")[0]
+    assert {" ".join(line.split()[3:]) for line in section.splitlines()} == answers
+
+
 def test_every_example_is_in_the_list():
     listed = (PLAYBOOKS / "README.md").read_text()
 

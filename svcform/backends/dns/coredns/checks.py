@@ -6,9 +6,9 @@ import ipaddress
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from svcform.backends.contract import Reading
+from svcform.backends.contract import Reading, Status
 from svcform.backends.dns.coredns.express import listening
-from svcform.backends.dns.coredns.observe import facts_of
+from svcform.backends.dns.coredns.observe import PROBE, facts_of
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.model.facts import Facts
 from svcform.policy.intent import Intent
@@ -19,7 +19,12 @@ _HOLDER = re.compile(r'\("([^"]*)",pid=(\d+)')
 def caveats(
     readings: Mapping[str, Reading], facts: Facts, intent: Intent
 ) -> tuple[Diagnostic, ...]:
-    """Errors: no CoreDNS, nothing to ask it with, somebody else at port 53."""
+    """Errors: no CoreDNS, nothing to ask it with, somebody else at port 53.
+
+    None where nobody looked, as ``svcform render`` doesn't: the probe is never absent.
+    """
+    if readings[PROBE].status is not Status.READ:
+        return ()
     tools = set(facts_of(readings, "tool"))
     found: list[Diagnostic] = []
     settings = intent.settings
