@@ -10,6 +10,7 @@ from svcform.diagnostics import Diagnostic
 from svcform.plan.plan import Plan, Problem
 from svcform.views.classes import NodeClass, Summary, classes, problems, summary
 from svcform.views.diagnostics import human as human_diagnostics
+from svcform.views.folding import fold_records
 from svcform.views.meaning import Item
 from svcform.views.rules import painted
 from svcform.views.text import Palette, clean, clean_lines, joined, plural, shorten
@@ -35,7 +36,8 @@ def _class_lines(node_class: NodeClass, palette: Palette) -> list[str]:
     count = f" ({plural(len(node_class.nodes), 'node')})" if len(node_class.nodes) > 1 else ""
     emptied = "  everything of svcform's goes" if node_class.absent else ""
     head = palette.paint(f"{names}{count}", "bold") + emptied
-    lines = [head, *aligned(node_class.items, palette)]
+    items = node_class.items if node_class.rules else fold_records(node_class.items)
+    lines = [head, *aligned(items, palette)]
     return lines + [painted(line, palette) for line in node_class.rules]
 
 

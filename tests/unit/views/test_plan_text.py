@@ -53,6 +53,30 @@ def test_notes_that_come_and_go_are_said():
     assert "no longer affinity 10800s" in text(node("n", (sticky, row())))
 
 
+def records(count):
+    return tuple(
+        change(
+            f"cluster.local. web-{i}.shop.svc.cluster.local. A",
+            None,
+            (f"web-{i}.shop.svc.cluster.local. 5 IN A 10.96.{i // 250}.{i % 250}",),
+            "coredns",
+        )
+        for i in range(count)
+    )
+
+
+def test_so_many_records_that_nobody_reads_them_are_counted():
+    few = text(node("n", changes=records(100)))
+    many = text(node("n", changes=records(10_000)))
+
+    assert few.count(".shop.svc.cluster.local. A 10.96.") == 100
+    names = ", ".join(f"web-{i}.shop.svc.cluster.local." for i in (0, 1, 10))
+    assert f"  + 10,000 A in cluster.local.  {names} and 9997 more\n" in many
+    assert "Plan: 10000 to add, 0 to change, 0 to remove on 1 node.\n" in many
+    assert len(many.splitlines()) < 10
+    assert "web-77.shop" in text(node("n", changes=records(10_000)), rules=True)
+
+
 def test_a_thousand_equal_nodes_are_shown_once():
     nodes = [node(f"edge-{i:04}", (None, row())) for i in range(1000)]
 
