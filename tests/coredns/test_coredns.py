@@ -142,6 +142,40 @@ def test_who_has_port_53_is_named_before_anything_is_done(site):
         process.wait()
 
 
+@pytest.mark.parametrize(
+    ("tools", "says"),
+    [
+        (
+            "coredns",
+            "dns is true on n1, and no coredns is in root's PATH there.",
+        ),
+        ("bash nc", "n1 has neither bash nor nc, and an apply has to ask"),
+    ],
+)
+def test_what_is_missing_on_a_node_stops_its_plan_by_name(site, tools, says):
+    paths = site.on("n1", f"command -v {tools}").split()
+    assert paths
+    for path in paths:
+        site.on("n1", f"mount -B /etc/hostname $(readlink -f {path})")
+    try:
+        done = site.project.svcform("plan")
+    finally:
+        for path in paths:
+            site.on("n1", f"umount $(readlink -f {path})")
+    assert done.code == 1, done.out + done.err
+    assert says in " ".join((done.out + done.err).split())
+
+
+def test_a_program_that_is_not_at_its_path_is_named(site):
+    site.write(coredns_binary="/opt/coredns")
+
+    done = site.apply()
+
+    assert done.code == 5
+    assert re.search("CoreDNS does not start.*/opt/coredns", done.out + done.err)
+    assert site.dig("+short", CLUSTER_IP)
+
+
 def test_destroy_leaves_nothing(site):
     assert site.project.svcform("destroy", "--auto-approve", "--allow-deletions").code == 0
 
