@@ -64,13 +64,18 @@ class Expressed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenderInput:
-    """All that a backend needs to turn changes into bytes."""
+    """All that a backend needs to turn changes into bytes.
+
+    ``drain_wait`` is the node's setting: for how many seconds a step may wait for connections of
+    what goes to end.
+    """
 
     changes: Sequence[Change]
     live: Snapshot
     wanted: Snapshot
     readings: Mapping[str, Reading]
     facts: Facts
+    drain_wait: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -93,7 +93,7 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
     clients = with_repaired(service_changes, after_rows) if drifted else service_changes
     program = join_programs(
         [
-            *(_program(side, observation, shared) for side in sides),
+            *(_program(side, task, shared) for side in sides),
             forget_connections(clients, task.intent, observation.facts),
         ]
     )
@@ -146,9 +146,10 @@ def _narrowed(task: Task, backend: Backend, live: Snapshot, wanted: Snapshot) ->
     return backend.narrow(live, wanted, task.is_targeted, destroy=task.destroys)
 
 
-def _program(side: _Side, observation: Observation, shared: Shared) -> Program:
+def _program(side: _Side, task: Task, shared: Shared) -> Program:
     if not side.changes:
         return Program()
+    observation = task.observation
     readings = {probe.name: observation.readings[probe.name] for probe in side.backend.probes()}
     return shared.program(
         side.backend,
@@ -158,6 +159,7 @@ def _program(side: _Side, observation: Observation, shared: Shared) -> Program:
             wanted=side.wanted,
             readings=readings,
             facts=observation.facts,
+            drain_wait=task.intent.settings.drain_wait,
         ),
     )
 

@@ -79,7 +79,7 @@ class Shared:
         What is live is known by all that programs may depend on of facts and readings.
         """
         parts = (backend, inputs.changes, inputs.live)
-        return self._once("program", parts, lambda: backend.render(inputs))
+        return self._once(f"program {inputs.drain_wait}", parts, lambda: backend.render(inputs))
 
     def joined(self, parts: Sequence[tuple[Change, ...]]) -> tuple[Change, ...]:
         """The changes of all backends."""

@@ -129,7 +129,10 @@ same() { # NAME: the set is as it was saved
     "$(grep "^add $1 " "$saved" | elements | sha256sum)" ]
 }
 saved=$1/sets
-tell "$(differences "$1" coming)" || status=1
+all=
+[ -s "$saved" ] || all=1
+# Which virtual services with an address are ours is in a set: it is asked before that is put back.
+going=$(differences "$1" going $all) && tell "$(differences "$1" coming)" || status=1
 while read -r family part; do
   routing "$family" | grep -qxF "$part" || with_protocol "$family" "$part" ||
     [ "$SVCFORM_BOOT" = boot ] || status=1
@@ -150,16 +153,14 @@ $name
   *) grep -e "^create $name " -e "^add $name " "$saved" | ipset -exist restore || status=1 ;;
   esac
 done
-all=
-[ -s "$saved" ] || all=1
-tell "$(differences "$1" going $all)" || status=1
+tell "$going" || status=1
 # Rules that still name a set hold on to it.  Where ours have to go, they go with it.
 unhook() {
   for tool in iptables ip6tables; do
     names=/proc/net/${tool%tables}_tables_names
     for variant in nft legacy; do
       has $tool-$variant || continue
-      [ $variant = nft ] || [ -s $names ] || continue
+      [ $variant = nft ] || [ -n "$(cat $names 2>/dev/null)" ] || continue
       for table in mangle filter nat; do
         [ $variant = nft ] || grep -qx $table $names || continue
         for chain in $($tool-$variant -w 5 -t $table -S 2>/dev/null |

@@ -31,6 +31,8 @@ from svcform.plan.snapshot import NodeObject, Snapshot
 from svcform.program.program import Phase, Program, Step
 
 _IPSET = ("ipset", "-exist", "restore")
+#: Seconds: all steps of a run have 300, unless an operator asks for more.
+_LONGEST_WAIT = 240
 
 
 def render(inputs: RenderInput) -> Program:
@@ -39,8 +41,8 @@ def render(inputs: RenderInput) -> Program:
         return Program()
     back = [Change(c.address, c.after, c.before) for c in inputs.changes]
     return Program(
-        steps=tuple(_steps(inputs.changes, inputs.wanted)),
-        undo=tuple(_steps(back, inputs.live)),
+        steps=tuple(_steps(inputs.changes, inputs.wanted, min(inputs.drain_wait, _LONGEST_WAIT))),
+        undo=tuple(_steps(back, inputs.live, 0)),
         fingerprints=(fingerprint(inputs.changes, inputs.live),),
     )
 
@@ -58,7 +60,7 @@ class _Work:
     unrouted: list[str] = field(default_factory=list)
 
 
-def _steps(changes: Iterable[Change], after: Snapshot) -> Iterator[Step]:
+def _steps(changes: Iterable[Change], after: Snapshot, wait: int) -> Iterator[Step]:
     changes = tuple(changes)
     work, stays = _Work(), {address.path[0] for address in after}
     come = {c.address.path[2] for c in changes if c.address.path[1] == SET and not c.before}
@@ -81,7 +83,7 @@ def _steps(changes: Iterable[Change], after: Snapshot) -> Iterator[Step]:
     yield from _service_step(Phase.BREAK, "servers that go", work.leaving)
     yield from _script_step(Phase.BREAK, "ip: routing that goes", ROUTE, work.unrouted)
     if stays:
-        yield from _script_step(Phase.BREAK, "ipvs: what has left is removed", SWEEP, ["0"])
+        yield from _script_step(Phase.BREAK, "ipvs: what has left is removed", SWEEP, [str(wait)])
     yield from _set_step(Phase.BREAK, "sets removed", work.broken)
 
 
