@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import subprocess
 import sys
 
@@ -11,34 +12,32 @@ import yaml
 
 from svcform.lab import lab as labs
 from svcform.lab.spec import EndpointSpec, LabSpec, NodeSpec
+from svcform.model.settings import ProxyMode
 from tests.fleet.projects import Project
+from tests.flow.arena import Kind
+from tests.flow.mode_table import established
+from tests.flow.nodes import kind_for
 from tests.flow.under_test import proxies
 
 pytestmark = pytest.mark.root
 
-MODES = [backend.mode.value for backend in proxies()]
-CHANGES = list(itertools.permutations(MODES, 2))
-#: New connections one after the other until it is told to stop; then how many failed, and whether
-#: a connection that was opened at first still answers.
-_LOAD = r"""
-import select, socket, sys
-address = (sys.argv[1], int(sys.argv[2]))
-kept = socket.create_connection(address, 5)
-print("ready", flush=True)
-count = failed = 0
-while not select.select([sys.stdin], [], [], 0)[0]:
-    count += 1
-    try:
-        with socket.create_connection(address, 3) as one:
-            one.settimeout(3)
-            one.sendall(b"who?\n")
-            failed += b"endpoint=" not in one.recv(4096)
-    except OSError:
-        failed += 1
-kept.settimeout(5)
-kept.sendall(b"who?\n")
-print(count, failed, b"endpoint=" in kept.recv(4096), flush=True)
+MODES = [backend.mode.value for backend in proxies() if kind_for(backend) is Kind.NAMESPACE]
+#: Two that belong together stand side by side: the one ends in the mode that the other begins with.
+CHANGES = [
+    change for old, new in itertools.combinations(MODES, 2) for change in ((old, new), (new, old))
+]
+SERVICE = """\
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec:
+  type: NodePort
+  selector: {app: web}
+  clusterIP: 10.96.0.80
+  ports:
 """
+PORTS = {"TCP": 30080, "UDP": 30081, "SCTP": 30082}
+PORT = "  - {name: %s, protocol: %s, port: 80, nodePort: %d, targetPort: 8080}\n"
 
 
 @pytest.fixture(scope="module")
@@ -60,31 +59,22 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("project")
 
 
-def project_of(lab, path, mode):
+def project_of(lab, path, mode, protocols=tuple(PORTS)):
     project = Project(path)
     inventory = yaml.safe_load(lab.inventory().read_text())
     places = [f"{lab.addresses(name)[0]}@n1" for name in ("e1", "e2")]
     project.write(inventory, places, proxy_mode=mode)
     web = path / "services/web.yml"
-    ports = "clusterIP: 10.96.0.80\n  ports: [{name: http, port: 80, nodePort: 30080, "
-    text = web.read_text().replace("replicas: 3", "replicas: 2")
-    web.write_text(text.replace("ports: [{name: http, port: 80, ", ports))
+    ports = "".join(PORT % (p.lower(), p, number) for p, number in PORTS.items() if p in protocols)
+    workload = web.read_text().partition("---\n")[2].replace("replicas: 3", "replicas: 2")
+    web.write_text(f"{SERVICE}{ports}---\n{workload}")
     (path / "known_hosts").write_bytes((lab.directory / "known_hosts").read_bytes())
     return project
 
 
-def traces(lab):
-    """What there is of each mode on the node."""
-    found = set()
-    if b"SVCFORM" in lab.run("n1", ["sh", "-c", "iptables-save; ip6tables-save"]).stdout:
-        found.add("iptables")
-    if b"svcform" in lab.run("n1", ["nft", "list", "tables"]).stdout:
-        found.add("nftables")
-    return found
-
-
-def begin_load(lab, address, port):
-    command = [sys.executable, "-c", _LOAD, address, str(port)]
+def begin_load(lab, address, ports):
+    words = [f"{protocol}:{port}" for protocol, port in ports.items()]
+    command = [sys.executable, "-m", "tests.fleet.load", address, *words]
     load = subprocess.Popen(
         lab.command("client", command, machine=False),
         stdin=subprocess.PIPE,
@@ -95,30 +85,50 @@ def begin_load(lab, address, port):
     return load
 
 
+def protocols_of(*modes):
+    """Those that all of some modes have: a proxy takes no SCTP."""
+    terminates = any(ProxyMode(mode).terminates for mode in modes)
+    return [protocol for protocol in PORTS if not (terminates and protocol == "SCTP")]
+
+
 @pytest.mark.parametrize(("old", "new"), CHANGES, ids=lambda mode: mode)
-def test_no_new_connection_fails_and_none_breaks_and_nothing_of_the_old_mode_is_left(
-    lab, path, old, new
-):
-    project = project_of(lab, path, old)
-    said = project.svcform("apply", "--auto-approve")
+def test_no_new_connection_fails_and_nothing_of_the_old_mode_is_left(lab, path, old, new):
+    """What becomes of established ones is what docs/modes.md says."""
+    protocols = protocols_of(old, new)
+    project = project_of(lab, path, old, protocols)
+    said = project.svcform("apply", "--auto-approve", "--allow-deletions")
     assert said.code == 0, said
-    assert traces(lab) == {old}
-    loads = [begin_load(lab, "10.96.0.80", 80), begin_load(lab, lab.addresses("n1")[0], 30080)]
+    loads = [
+        begin_load(lab, "10.96.0.80", dict.fromkeys(protocols, 80)),
+        begin_load(lab, lab.addresses("n1")[0], {p: PORTS[p] for p in protocols}),
+    ]
     try:
         site = project.path / "playbooks/site.yml"
         site.write_text(site.read_text().replace(f"proxy_mode: {old}", f"proxy_mode: {new}"))
         said = project.svcform("apply", "--auto-approve")
-        ends = [load.communicate("\n", timeout=20)[0].split() for load in loads]
+        told = [load.communicate("\n", timeout=60)[0].splitlines() for load in loads]
     finally:
         for load in loads:
             load.kill()
             load.wait()
 
     assert said.code == 0, said
-    assert traces(lab) == {new}
-    for count, failed, lives in ends:
-        assert int(count) > 50
-        assert (failed, lives) == ("0", "True")
+    assert project.svcform("plan", "--detailed-exitcode").code == 0
+    for seen in map(json.loads, itertools.chain(*told)):
+        assert (seen["count"] > 20, seen["failed"]) == (True, []), seen
+        wanted = established(old, new, seen["protocol"])
+        assert {True: "live on", False: "end"}[seen["kept"]] == wanted, seen
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_nothing_of_another_mode_is_left(lab, path, mode):
+    project = project_of(lab, path, mode, protocols_of(mode))
+    assert project.svcform("apply", "--auto-approve", "--allow-deletions").code == 0
+    listed = lab.run("n1", ["sh", "-c", "iptables-save; ip6tables-save; nft list tables"]).stdout
+    has = {"iptables": b"SVCFORM-SERVICES", "nftables": b"svcform"}
+
+    for other, trace in has.items():
+        assert (trace in listed) is (other == mode or (other == "iptables" and mode == "userspace"))
 
 
 @pytest.mark.parametrize("mode", MODES)

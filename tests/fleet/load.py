@@ -1,0 +1,172 @@
+"""New connections to frontends, one after the other, until told to stop; and some that stay.
+
+``python -m tests.fleet.load ADDRESS PROTOCOL:PORT…`` prints ``ready``, and at the end one line of
+JSON for each frontend: how many new connections there were, how many failed, and whether those that
+were there at the start still reach the endpoint that they had.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import re
+import select
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from svcform.lab import sctp
+
+_PATIENCE = 3.0
+_KEPT = 4
+_PACE = 0.005
+_TAGS = itertools.count(1)
+_SOURCE_PORTS = itertools.count(20_000)
+
+
+class Client(Protocol):
+    """A connection, or what stands for one."""
+
+    def ask(self) -> str:
+        """The endpoint that answers; raises OSError."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Socket:
+    """A TCP connection, or a UDP socket."""
+
+    socket: socket.socket
+
+    @classmethod
+    def open(cls, kind: socket.SocketKind, address: str, port: int) -> Socket:
+        made = socket.socket(socket.AF_INET, kind)
+        made.settimeout(_PATIENCE)
+        made.connect((address, port))
+        return cls(made)
+
+    def ask(self) -> str:
+        self.socket.sendall(b"who?\n")
+        return _endpoint(self.socket.recv(4096))
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+@dataclass(slots=True)
+class Association:
+    """As much of SCTP as an INIT and its answer; the ports stay."""
+
+    address: str
+    port: int
+    own: str
+    source_port: int = field(default_factory=lambda: next(_SOURCE_PORTS))
+
+    def ask(self) -> str:
+        with contextlib.closing(sctp.open_raw(self.own)) as raw:
+            raw.sendto(sctp.init(self.source_port, self.port, next(_TAGS)), (self.address, 0))
+            limit = time.monotonic() + _PATIENCE
+            while (left := limit - time.monotonic()) > 0 and select.select([raw], [], [], left)[0]:
+                found = sctp.receive(raw)
+                if found and (found.peer, found.destination_port) == (
+                    self.address,
+                    self.source_port,
+                ):
+                    return _endpoint(found.cookie)
+        raise TimeoutError
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _endpoint(answer: bytes) -> str:
+    found = re.match(rb"endpoint=(\S+)", answer)
+    if found is None:
+        raise OSError(f"{answer!r}")
+    return found[1].decode()
+
+
+@dataclass(slots=True)
+class Frontend:
+    """What was seen of one."""
+
+    protocol: str
+    address: str
+    port: int
+    count: int = 0
+    failed: list[str] = field(default_factory=list)
+    kept: bool = True
+    _stay: list[tuple[Client, str]] = field(default_factory=list)
+
+    def _open(self) -> Client:
+        if self.protocol == "SCTP":
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.connect((self.address, self.port))
+                return Association(self.address, self.port, probe.getsockname()[0])
+        kind = socket.SOCK_STREAM if self.protocol == "TCP" else socket.SOCK_DGRAM
+        return Socket.open(kind, self.address, self.port)
+
+    def begin(self) -> None:
+        """Open those that stay; a TCP endpoint says who it is when it is asked, and hangs up."""
+        for _ in range(_KEPT):
+            client = self._open()
+            self._stay.append((client, "" if self.protocol == "TCP" else client.ask()))
+
+    def more(self) -> None:
+        """A new connection; and those that stay are asked again, as far as they can be."""
+        self.count += 1
+        try:
+            with contextlib.closing(self._open()) as client:
+                client.ask()
+        except OSError as error:
+            self.failed.append(f"{type(error).__name__} {error}")
+        if self.protocol != "TCP":
+            self._check()
+
+    def end(self) -> None:
+        """Ask those that stayed a last time."""
+        self._check()
+
+    def _check(self) -> None:
+        for client, at in self._stay if self.kept else ():
+            try:
+                self.kept = client.ask() in {at, *(() if at else ("e1", "e2"))}
+            except OSError:
+                self.kept = False
+            if not self.kept:
+                return
+
+    def told(self) -> str:
+        """One line."""
+        names = ("protocol", "address", "port", "count", "failed", "kept")
+        return json.dumps({name: getattr(self, name) for name in names})
+
+
+def _frontends(address: str, words: list[str]) -> Iterator[Frontend]:
+    for word in words:
+        protocol, _, port = word.partition(":")
+        yield Frontend(protocol, address, int(port))
+
+
+def main() -> None:
+    """Until there is something to read."""
+    frontends = list(_frontends(sys.argv[1], sys.argv[2:]))
+    for frontend in frontends:
+        frontend.begin()
+    print("ready", flush=True)
+    while not select.select([sys.stdin], [], [], _PACE)[0]:
+        for frontend in frontends:
+            frontend.more()
+    for frontend in frontends:
+        frontend.end()
+        print(frontend.told())
+
+
+if __name__ == "__main__":
+    main()
