@@ -85,6 +85,19 @@ def test_names_go_first_also_where_the_whole_zone_is_written_anew():
     assert f"+\t{STAYS.lines()[0]}" in lines(whole)
 
 
+def test_what_travels_is_as_long_as_the_change_however_large_the_zone_is():
+    def size(zone, changed):
+        names = [f"svc-{number}.{ZONE}" for number in range(zone)]
+        before = [RecordSet(name, "A", 5, ("10.96.0.1",)) for name in names]
+        after = [r._replace(rdatas=("10.96.0.2",)) for r in before[:changed]] + before[changed:]
+        steps = rendered(snapshot(*before), snapshot(*after)).steps
+        return sum(len(step.stdin) for step in steps)
+
+    assert size(5_000, 1) == size(10, 1) < 300
+    assert size(5_000, 10) == size(10, 10)
+    assert size(5_000, 100) - size(5_000, 10) < 90 * 90 + 400
+
+
 @pytest.mark.parametrize("serial", [0, 7, 2**32 - 2, 2**32 - 1])
 def test_the_undo_has_a_later_serial_and_none_is_ever_0(serial):
     program = rendered(snapshot(STAYS), snapshot(STAYS, COMES), serial)
