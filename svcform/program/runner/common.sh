@@ -22,7 +22,11 @@ export SVCFORM_STATE
 tab='	'
 
 has() { command -v "$1" >/dev/null 2>&1; }
-meta() { sed -n "s/^$1$tab//p" "$dir/meta"; }
+meta() { # KEY: by the shell itself, for it is asked often
+	while IFS=$tab read -r key value; do
+		[ "$key" != "$1" ] || printf '%s\n' "$value"
+	done <"$dir/meta"
+}
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
 uptime() { cut -d . -f 1 /proc/uptime; }
 # A zombie has ended: nothing for it.

@@ -1,14 +1,18 @@
 # ---- begin and confirm: the side that a person or a controller sees
 
+# One after another from one open file, so that a file costs one process.
 unpack() {
 	read -r table count <"$dir/sizes"
-	offset=$((table + 1))
-	head -n "$count" "$dir/bundle" | while read -r size name; do
-		tail -c "+$offset" "$dir/bundle" | head -c "$size" >"$dir/$name" || exit 1
-		offset=$((offset + size))
-	done || return 1
+	head -n "$count" "$dir/bundle" | {
+		exec 3<"$dir/bundle"
+		take "$table" >/dev/null
+		while read -r size name; do
+			take "$size" >"$dir/$name" || exit 1
+		done
+	} || return 1
 	rm -f "$dir/bundle" "$dir/sizes"
 }
+take() { [ "$1" = 0 ] || dd bs="$1" count=1 <&3 2>/dev/null; }
 begin() {
 	unpack || {
 		rm -rf "$dir"
