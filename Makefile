@@ -49,7 +49,7 @@ test: $(VENV)/.python $(VENV)/.packages-test $(VENV)/.packages-firewalls $(VENV)
 soak: $(VENV)/.python $(VENV)/.packages-test ## all faults at all steps, and a power cut at every change of a file
 	$(BIN)/python -m tests.faults
 	$(BIN)/python -m tests.faults --mode nftables
-	SVCFORM_ROUNDS=100 $(BIN)/pytest -n0 tests/faults/test_at_once.py
+	SVCFORM_ROUNDS=100 $(BIN)/pytest -n0 tests/faults/test_at_once.py tests/flow/test_unconcerned_connections.py
 	$(BIN)/python -m tests.uml --all
 
 lint: $(VENV)/.python ## ruff, mypy and import-linter

@@ -66,9 +66,9 @@ class LabNode:
         self.process.kill()
         self.process.wait()
 
-    def pids(self) -> list[int]:
-        """The processes of svcform's that run on the node."""
-        found = []
+    def pids(self) -> dict[int, str]:
+        """The processes of svcform's that run on the node, with their command lines."""
+        found = {}
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
@@ -76,7 +76,7 @@ class LabNode:
                 except OSError:
                     continue
                 if str(self.state).encode() in command:
-                    found.append(int(entry.name))
+                    found[int(entry.name)] = command.replace(b"\0", b" ").decode()
         return found
 
     def run(self, script: str) -> str:
@@ -96,11 +96,11 @@ class LabNode:
         settings = Settings(service_cidrs=("10.96.0.0/16",), node_name=name)
         return Node(name=name, connection=connection, settings=settings, plays=(0,), absent=absent)
 
-    def wait_until_idle(self, seconds: float = 10.0) -> None:
+    def wait_until_idle(self, seconds: float = 60.0) -> None:
         """Until no process of svcform's is left."""
         deadline = time.monotonic() + seconds
-        while self.pids():
-            assert time.monotonic() < deadline, "something of svcform still runs"
+        while left := self.pids():
+            assert time.monotonic() < deadline, f"still runs: {left}"
             time.sleep(0.1)
 
 
