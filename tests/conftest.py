@@ -13,7 +13,9 @@ import pytest
 from svcform.lab import lab, spec
 from svcform.lab.lab import Lab
 from svcform.lab.spec import LabSpec
-from tests.flow.arena import Arena, Kind, open_arena
+from tests.flow.arena import Kind, open_arena
+from tests.flow.nodes import guest_subjects
+from tests.flow.under_test import NodeUnderTest
 
 # svcform behaves differently where CI is set: a test that is about that sets it itself.
 os.environ.pop("CI", None)
@@ -47,10 +49,10 @@ def new_lab(tmp_path: Path) -> Iterator[Callable[[LabSpec], Lab]]:
 
 
 @pytest.fixture(scope="session")
-def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+def guest(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
     """A node on a kernel of its own, for what the running one lacks; shared by all tests."""
     with open_arena(tmp_path_factory.mktemp("guest"), (), "legacy", Kind.GUEST) as opened:
-        yield opened
+        yield NodeUnderTest(opened, guest_subjects())
 
 
 @pytest.fixture(scope="module")

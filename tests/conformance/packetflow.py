@@ -66,6 +66,13 @@ def parameters() -> list[Any]:
     return [pytest.param(case, id=case.name) for case in cases()]
 
 
+def is_double(case: Case | None) -> bool:
+    """Whether a case of iptables mode is one of nftables mode, too, by its name."""
+    if case is None or case.mode != "iptables":
+        return False
+    return case.name.replace("iptables/", "nftables/", 1) in {each.name for each in cases()}
+
+
 def _case(raw: Mapping[str, Any]) -> Case:
     proxy = raw["proxy"]
     objects = objects_of([*raw["services"], *raw["endpointslices"]])

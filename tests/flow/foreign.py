@@ -43,6 +43,16 @@ _BY_HAND = """\
 -A OUTPUT -p udp -m udp --dport 4789 -j DROP
 """
 _MANGLE = "-A FORWARD -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu\n"
+#: Virtual servers as keepalived makes them, by address and by mark, and somebody's set.
+_SERVERS = """\
+-A -t 192.0.2.250:443 -s wlc -p 300
+-a -t 192.0.2.250:443 -r 172.31.0.9:443 -g -w 3
+-a -t 192.0.2.250:443 -r 172.31.0.10:443 -g -w 0
+-A -f 77 -s sh
+-a -f 77 -r 172.31.0.11:0 -m -w 1
+-A -u 192.0.2.250:53 -s rr
+"""
+_SETS = "create blocked hash:net\nadd blocked 203.0.113.192/26\n"
 _VALUES = {
     "iptables": {
         "vip": "10.43.0.1/32",
@@ -65,15 +75,56 @@ def add_foreign_rules(arena: Arena) -> None:
             f"*filter\n{_DOCKER_FILTER}{_BY_HAND}COMMIT\n*mangle\n{_MANGLE}COMMIT\n"
         )
         arena.run(f"{tool}-restore", given=text.format(**values).encode())
+    if arena.exec("modprobe", "-q", "ip_vs").returncode == 0:
+        arena.run("ipvsadm", "-R", given=_SERVERS.encode())
+        arena.run("ipset", "restore", given=_SETS.encode())
+
+
+def has_foreign_rules(arena: Arena) -> bool:
+    return "KUBE-SERVICES" in arena.run("iptables-save", "-t", "nat")
 
 
 def rules(arena: Arena) -> str:
-    """All rules of the node in the order in which they are, without counters and dates."""
+    """All rules of the node in the order in which they are, without counters and dates.
+
+    Behind them is what svcform has there besides rules.
+    """
     text = arena.run("sh", "-c", "iptables-save; ip6tables-save")
     saved = [
         re.sub(r" \[\d+:\d+\]$", "", line) for line in text.splitlines() if not line.startswith("#")
     ]
-    return "\n".join((*saved, *_own_tables(arena)))
+    return "\n".join((*saved, *_own_tables(arena), *_own_programs(arena), *_beside_rules(arena)))
+
+
+def _own_programs(arena: Arena) -> list[str]:
+    """The files of svcform's own configuration, and what runs beside init and this command."""
+    words = ("find", "/etc/svcform", "/etc/init.d", "-path", "*svcform*", "-type", "f")
+    files = arena.run(*words, "-exec", "cksum", "{}", "+").splitlines()
+    listed = arena.run("ps", "-e", "-o", "pid=,comm=,args=").splitlines()
+    names = {
+        name for pid, name, *argv in map(str.split, listed) if pid != "1" and argv[0][0] != "["
+    }
+    return [*sorted(files), *(f"svcform runs {name}" for name in sorted(names - _COMMANDS))]
+
+
+def _beside_rules(arena: Arena) -> list[str]:
+    """All virtual servers, sets, rules of routing and routes, where IPVS is; those of ours as such.
+
+    A virtual server that isn't foreign is ours, and so is what has our number for a protocol.
+    """
+    if arena.exec("test", "-e", "/proc/net/ip_vs").returncode:
+        return []
+    theirs = {f"ipvsadm {line}" for line in _SERVERS.splitlines()}
+    servers = [f"ipvsadm {line}" for line in arena.run("ipvsadm", "-S", "-n").splitlines()]
+    listed = arena.run("sh", "-ec", "ipset save; ip rule; ip -6 rule; ip route show table all")
+    others = [re.sub(r" (initval|hashsize) \S+", "", line) for line in listed.splitlines()]
+    ours = {line for line in servers if line not in theirs}
+    ours |= {line for line in others if "proto 83" in line}
+    return sorted(f"svcform {line}" if line in ours else line for line in (*servers, *others))
+
+
+#: What there is while a node is looked at, and on a guest always.
+_COMMANDS = {"ps", "nsenter", "sh", "python3", "bpfilter_umh"}
 
 
 def _own_tables(arena: Arena) -> list[str]:

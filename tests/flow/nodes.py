@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
 from svcform.backends.contract import Backend
-from svcform.model.settings import ProxyMode, Settings
-from tests.flow.arena import Arena, Kind, open_arena
+from svcform.backends.host import HOST
+from svcform.backends.proxy.iptables import IPTABLES
+from svcform.model.settings import Settings
+from tests.flow.arena import Kind, open_arena
 from tests.flow.model import World
-from tests.flow.under_test import NodeUnderTest, intent_of
+from tests.flow.under_test import NodeUnderTest, intent_of, kind_for, subjects
 
-#: The kernel module that a mode can't do without, where not every kernel has it.
-_NEEDS = {ProxyMode.IPVS: "ip_vs"}
-_EMPTY = {"iptables": ("nat", "filter", "mangle", "raw"), "ip6tables": ("nat", "filter", "mangle")}
-
-
-def kind_for(backend: Backend) -> Kind:
-    """A guest where the running kernel lacks what a backend needs."""
-    module = _NEEDS.get(backend.mode) if backend.mode else None
-    return Kind.NAMESPACE if module is None or _has(module) else Kind.GUEST
-
-
-def _has(module: str) -> bool:
-    if Path("/sys/module", module).exists():
-        return True
-    looked = subprocess.run(["modprobe", "-n", "-q", module], check=False, capture_output=True)
-    return looked.returncode == 0
+_CLEAR = """
+for table in nat filter mangle; do printf '*%s\\nCOMMIT\\n' $table; done >/run/empty
+iptables-restore /run/empty
+ip6tables-restore /run/empty
+[ ! -e /proc/net/ip_vs ] || { ipvsadm -C; ipset destroy; }
+conntrack -F
+"""
 
 
 @dataclass(slots=True)
@@ -49,19 +40,19 @@ class Nodes:
         kind = kind_for(backend)
         if kind not in self.opened:
             open_one = {Kind.NAMESPACE: self._namespace, Kind.GUEST: self._guest}[kind]
-            self.opened[kind] = NodeUnderTest(open_one())
+            self.opened[kind] = open_one()
         return self.opened[kind]
 
-    def _namespace(self) -> Arena:
+    def _namespace(self) -> NodeUnderTest:
         folder = self.request.getfixturevalue("tmp_path_factory").mktemp("arena")
-        return self.stack.enter_context(open_arena(folder, self.addresses, self.iptables))
+        arena = open_arena(folder, self.addresses, self.iptables)
+        return NodeUnderTest(self.stack.enter_context(arena))
 
-    def _guest(self) -> Arena:
+    def _guest(self) -> NodeUnderTest:
         """The guest of all modules, as if it were new."""
-        arena = self.request.getfixturevalue("guest")
-        clear(arena)
-        arena.set_addresses(self.addresses)
-        return arena
+        node: NodeUnderTest = self.request.getfixturevalue("guest")
+        clear(node, self.addresses)
+        return node
 
 
 @contextlib.contextmanager
@@ -73,11 +64,17 @@ def open_nodes(
         yield Nodes(request, addresses, iptables, stack)
 
 
-def clear(arena: Arena) -> None:
-    """Take away what tests left on a node: svcform's, by an apply, and other people's."""
-    nobody = World({}, {}, Settings(), ("192.0.2.1",))
-    NodeUnderTest(arena).apply(intent_of(nobody, absent=True))
-    for tool, tables in _EMPTY.items():
-        text = "".join(f"*{table}\nCOMMIT\n" for table in tables)
-        arena.run(f"{tool}-restore", given=text.encode())
-    arena.run("sh", "-c", "[ ! -e /proc/net/ip_vs ] || ipvsadm -C && ipset destroy; conntrack -F")
+def guest_subjects() -> list[Backend]:
+    """The backends that come to guests, and those that carry rules for them."""
+    carriers = (HOST, IPTABLES)
+    return [x for x in subjects() if x in carriers or kind_for(x) is Kind.GUEST]
+
+
+def clear(node: NodeUnderTest, addresses: Sequence[str]) -> None:
+    """Make a node as good as new: take away svcform's, by an apply, and other people's."""
+    if node.arena.addresses:
+        nobody = World({}, {}, Settings(), ("192.0.2.1",))
+        node.apply(intent_of(nobody, absent=True))
+        node.arena.run("sh", "-ec", _CLEAR)
+    node.arena.set_addresses(addresses)
+    node.facts = None

@@ -85,10 +85,34 @@ def _fill(arena: Arena, chain: str, rules: list[str]) -> None:
     arena.run("nft", "-f", "-", given="\n".join([*lines, ""]).encode())
 
 
+#: Those of IPVS mode's sets whose elements decide a packet's fate alone.
+_SETS = ("FRONTENDS", "NODE-PORTS", "CLUSTER-IPS", "SERVICE-CIDRS")
+
+
+def _without_one_ipvs_object(arena: Arena) -> Iterator[str]:
+    """Take an element of each set, and some real servers, away for a while."""
+    for name in _SETS:
+        saved = arena.run("ipset", "save", f"SVCFORM-4-{name}").splitlines()
+        element = next((line for line in saved if line.startswith("add ")), None)
+        if element is None:
+            continue
+        arena.run("ipset", "del", *element.split()[1:3])
+        yield element
+        arena.run("ipset", "restore", given=f"{element}\n".encode())
+    listed = arena.run("ipvsadm", "-S", "-n").splitlines()
+    servers = [line.split() for line in listed if line.startswith("-a ") and "[" not in line]
+    for words in servers[:: max(1, len(servers) // 4)]:
+        arena.run("ipvsadm", "-d", *words[1 : words.index("-r") + 2])
+        yield " ".join(words)
+        arena.run("ipvsadm", *words)
+
+
 #: For each proxy backend: how to take one rule after the other away.
 TAKE_AWAY: Mapping[str, Callable[[Arena], Iterator[str]]] = {
     "iptables": _without_one_iptables_rule,
     "nftables": _without_one_nft_object,
+    "ipvs": _without_one_ipvs_object,
+    "userspace": _without_one_iptables_rule,
 }
 
 

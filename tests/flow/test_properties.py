@@ -10,9 +10,15 @@ import pytest
 
 from svcform.backends.contract import Backend
 from tests.flow import worlds
-from tests.flow.arena import open_arena
-from tests.flow.foreign import add_foreign_rules, by_chain, rules, without_ours
-from tests.flow.under_test import NodeUnderTest, intent_of, proxies
+from tests.flow.foreign import (
+    add_foreign_rules,
+    by_chain,
+    has_foreign_rules,
+    rules,
+    without_ours,
+)
+from tests.flow.nodes import Nodes, open_nodes
+from tests.flow.under_test import NodeUnderTest, intent_of, with_seeds
 
 pytestmark = pytest.mark.root
 #: Each seed is a chain of workspaces: a few hundred workspaces a run, for each backend.
@@ -21,25 +27,32 @@ RUNS = [("nft", seed) for seed in range(16)] + [("legacy", seed) for seed in ran
 
 
 @pytest.fixture(scope="module")
-def nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, NodeUnderTest]]:
-    """A node for each variant of iptables, with other people's rules in it."""
+def nodes(request: pytest.FixtureRequest) -> Iterator[dict[str, Nodes]]:
     with ExitStack() as stack:
-        opened = {}
-        for variant in ("nft", "legacy"):
-            folder = tmp_path_factory.mktemp(variant)
-            arena = open_arena(folder, worlds.NODE_ADDRESSES, iptables=variant)
-            opened[variant] = NodeUnderTest(stack.enter_context(arena))
-            add_foreign_rules(opened[variant].arena)
-        yield opened
+        yield {
+            variant: stack.enter_context(open_nodes(request, worlds.NODE_ADDRESSES, variant))
+            for variant in ("nft", "legacy")
+        }
 
 
-@pytest.mark.parametrize("backend", proxies(), ids=lambda backend: backend.name)
-@pytest.mark.parametrize(("variant", "seed"), RUNS)
+@pytest.fixture
+def node(nodes: dict[str, Nodes], backend: Backend, run: tuple[str, int]) -> NodeUnderTest:
+    """A node with a variant of iptables and other people's rules."""
+    node = nodes[run[0]].of(backend)
+    if not has_foreign_rules(node.arena):
+        add_foreign_rules(node.arena)
+    return node
+
+
+@pytest.mark.parametrize(
+    ("backend", "run"),
+    with_seeds(RUNS),
+    ids=lambda given: getattr(given, "name", None) or "-".join(map(str, given)),
+)
 def test_a_chain_of_applies_ends_where_a_fresh_apply_does_and_leaves_no_trace(
-    nodes: dict[str, NodeUnderTest], backend: Backend, variant: str, seed: int
+    node: NodeUnderTest, backend: Backend, run: tuple[str, int]
 ):
-    node = nodes[variant]
-    random = Random(seed)
+    random = Random(run[1])
     before = rules(node.arena)
     world = worlds.random_world(random, backend.mode, services=8)
     for _ in range(CHANGES):

@@ -16,7 +16,7 @@ from tests.flow import worlds
 from tests.flow.arena import Flow
 from tests.flow.model import World, expect, judge
 from tests.flow.nodes import Nodes, open_nodes
-from tests.flow.under_test import NodeUnderTest, intent_of, proxies
+from tests.flow.under_test import NodeUnderTest, intent_of, with_seeds
 
 pytestmark = pytest.mark.root
 SEEDS = range(12)
@@ -25,7 +25,11 @@ CHANGES = 4
 #: taken, two rounds.
 TRIES, TURNS = 110, 12
 
-by_backend = pytest.mark.parametrize("backend", proxies(), ids=lambda backend: backend.name)
+by_seed = pytest.mark.parametrize(
+    ("backend", "seed"),
+    with_seeds(SEEDS),
+    ids=lambda given: getattr(given, "name", f"seed-{given}"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +60,7 @@ def wrong_flows(node: NodeUnderTest, world: World, flows: list[Flow]) -> list[st
     return [problem for problem in problems if problem]
 
 
-@by_backend
-@pytest.mark.parametrize("seed", SEEDS, ids=lambda seed: f"seed-{seed}")
+@by_seed
 def test_every_packet_goes_where_the_model_says(node: NodeUnderTest, backend: Backend, seed: int):
     random = Random(seed)
     world = worlds.random_world(random, backend.mode)

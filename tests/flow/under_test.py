@@ -8,28 +8,37 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
 
-from svcform.backends.contract import Backend, Reading, RenderInput, Status
+from svcform.backends.contract import Backend, Informant, Reading, RenderInput, Status
 from svcform.backends.host import HOST
 from svcform.backends.registry import BACKENDS
 from svcform.diagnostics import errors
+from svcform.engine.facts import parse_facts
 from svcform.engine.observe import Observation, parse_observation, the_reading_script
 from svcform.model.facts import Facts
 from svcform.model.node import Connection, Node, Play
+from svcform.model.settings import ProxyMode
 from svcform.model.workspace import Workspace
 from svcform.plan.diff import Change, compare
+from svcform.plan.order import join_programs
 from svcform.plan.snapshot import Snapshot
 from svcform.policy.decide import decide
 from svcform.policy.intent import Intent
 from svcform.program.program import Program
-from svcform.program.reading import reading_input
+from svcform.program.reading import parse_reading, reading_input, reading_script
 from svcform.transport.contract import Binding
-from tests.flow.arena import Arena
+from tests.flow.arena import Arena, Kind
 from tests.flow.model import World
 
+T = TypeVar("T")
 NODE = "arena"
+#: The kernel module that a mode can't do without, where not every kernel has it.
+_NEEDS = {ProxyMode.IPVS: "ip_vs"}
 #: Behind a probe's output: how it ended, and what it had to say to that.
 _END_OF_PROBE = (
     "code=$? note=; [ ! -s /run/probe ] || note=$(tr '\\n' ' ' </run/probe)\n"
@@ -47,6 +56,30 @@ def subjects() -> list[Backend]:
 def proxies() -> list[Backend]:
     """All backends that carry out a proxy mode; every test of flows runs for each."""
     return [backend for backend in BACKENDS if backend.mode is not None]
+
+
+def kind_for(backend: Backend) -> Kind:
+    """A guest where the running kernel lacks what a backend needs."""
+    module = _NEEDS.get(backend.mode) if backend.mode else None
+    return Kind.NAMESPACE if module is None or _has(module) else Kind.GUEST
+
+
+def _has(module: str) -> bool:
+    if Path("/sys/module", module).exists():
+        return True
+    looked = subprocess.run(["modprobe", "-n", "-q", module], check=False, capture_output=True)
+    return looked.returncode == 0
+
+
+def with_seeds(seeds: Sequence[T]) -> list[tuple[Backend, T]]:
+    """Every proxy backend with seeds: a third where programs have to start, two on slow guests."""
+    return [(backend, seed) for backend in proxies() for seed in _seeds_for(backend, seeds)]
+
+
+def _seeds_for(backend: Backend, seeds: Sequence[T]) -> Sequence[T]:
+    if kind_for(backend) is Kind.GUEST:
+        return seeds[-2:]
+    return seeds[:: 5 if backend.mode is not None and backend.mode.terminates else 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +124,16 @@ class NodeUnderTest:
     """An arena's node, as backends see it.
 
     Its facts take ten times as long to read as the probes of all backends: they are read anew only
-    where something about the host was changed.
+    where something about the host was changed.  ``subjects`` are the backends that it may have met.
     """
 
     arena: Arena
+    subjects: Sequence[Backend] = field(default_factory=subjects)
     facts: Facts | None = None
 
     def readings(self) -> Mapping[str, Reading]:
         """What the probes of all backends say now."""
-        probes = [probe for backend in subjects() for probe in backend.probes()]
+        probes = [probe for backend in self.subjects for probe in backend.probes()]
         mark = secrets.token_hex(16)
         script = f"mark={mark}\n" + "".join(
             f"(\n{probe.script}\n) 2>/run/probe\n{_END_OF_PROBE}" for probe in probes
@@ -109,21 +143,25 @@ class NodeUnderTest:
 
     def plan(self, intent: Intent) -> list[Pending]:
         """What all backends would do to bring the node to an intent."""
+        self.arena.terminates = intent.settings.proxy_mode.terminates
         facts, readings = self._look()
-        return [_plan_one(backend, readings, facts, intent) for backend in subjects()]
+        return [_plan_one(backend, readings, facts, intent) for backend in self.subjects]
 
     def _look(self) -> tuple[Facts, Mapping[str, Reading]]:
+        readings = self.readings()
         if self.facts is None:
-            observation = observe(self.arena)
-            self.facts = observation.facts
-            return observation.facts, observation.readings
-        return self.facts, self.readings()
+            nonce = secrets.token_hex(16)
+            given = reading_input(nonce, compress=False)
+            said = self.arena.exec("sh", "-c", reading_script(()), given=given).stdout
+            self.facts = parse_facts(parse_reading(said, nonce))
+            for backend in self.subjects:
+                if isinstance(backend, Informant):
+                    self.facts = backend.tell(readings, self.facts)
+        return self.facts, readings
 
     def run(self, pending: Sequence[Pending]) -> None:
         """Carry programs out in the order of their phases, rehearsals first."""
-        steps = sorted(
-            (step for each in pending for step in each.program.steps), key=lambda step: step.phase
-        )
+        steps = join_programs([each.program for each in pending]).steps
         for step in steps:
             if step.rehearsal:
                 self.arena.run(*step.rehearsal, given=step.stdin)
