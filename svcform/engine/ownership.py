@@ -15,10 +15,12 @@ def check_ownership(
 ) -> None:
     """Raise OwnershipRefused for a node that is not this project's, or is too new for us."""
     if recorded.layout > LAYOUT:
+        writer = _writer(recorded)
         raise OwnershipRefused(
-            f"A newer svcform wrote the node, with layout {recorded.layout}; this one knows "
-            f"layout {LAYOUT}.",
-            remedy=f"Use a svcform that knows layout {recorded.layout}.",
+            f"A newer svcform{writer and f' ({writer})'} wrote the node, with layout "
+            f"{recorded.layout}; this one knows layout {LAYOUT}.",
+            remedy=f"Use {f'svcform {writer}, or another' if writer else 'a svcform'} that knows "
+            f"layout {recorded.layout}.",
         )
     if take_over or recorded.project_id == project_id:
         return
@@ -32,6 +34,12 @@ def check_ownership(
             "The node has objects of svcform's, and doesn't say whose they are.",
             remedy="Plan with --take-over if they are this project's.",
         )
+
+
+def _writer(recorded: Recorded) -> str:
+    """The version that wrote the node's layout, where one of its receipts says so."""
+    versions = (r.svcform for r in reversed(recorded.receipts) if r.layout == recorded.layout)
+    return next(versions, "")
 
 
 def claims(recorded: Recorded, project_id: str) -> bool:

@@ -87,6 +87,7 @@ _RECEIPT_TEXTS = (
     "run",
     "plan",
     "project",
+    "svcform",
     "before",
     "after",
     "who",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
+from svcform import __version__
 from svcform.engine.ask_runner import UNKNOWN, Answer, Line, parse_answer
 from svcform.engine.installed import installed_head
 from svcform.engine.observe import Opener, is_remote, parse_observation, the_reading_script
@@ -251,6 +252,7 @@ class _Run:
             "plan": options.plan,
             "project": options.project,
             "layout": str(LAYOUT),
+            "svcform": __version__,
             "found_project": plan.project,
             "found_layout": str(plan.layout),
             "machine": plan.binding.machine_id if plan.binding else "",

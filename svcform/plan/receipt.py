@@ -10,7 +10,8 @@ class Receipt:
     """One apply, as the node keeps it.
 
     ``number`` counts up by one a run.  ``outcome`` is ``applied``, ``rolled-back`` or
-    ``restored`` (after a crash, or by hand).  ``when`` is the node's own clock, in UTC.
+    ``restored`` (after a crash, or by hand).  ``when`` is the node's own clock, in UTC; ``svcform``
+    is the version that applied, as far as it is known.
     """
 
     number: int
@@ -18,6 +19,7 @@ class Receipt:
     plan: str = ""
     project: str = ""
     layout: int = 0
+    svcform: str = ""
     before: str = ""
     after: str = ""
     who: str = ""

@@ -36,8 +36,9 @@ _RUNNER = (
 class RunRequest:
     """What a run is given.
 
-    ``meta`` are the runner's keys: run, plan, project, layout, found_project, found_layout,
-    machine, before, after, who, source, run_timeout, confirm_timeout, absent, nonce, form.
+    ``meta`` are the runner's keys: run, plan, project, layout, svcform, found_project,
+    found_layout, machine, before, after, who, source, run_timeout, confirm_timeout, absent, nonce,
+    form.
     ``reading`` is the reading script, whose answer is the read-back.  Behind ``installed_head`` it
     stays on the node.
     """

@@ -8,7 +8,7 @@ receipt() { # OUTCOME DETAIL
 	said=$state/receipts/$(printf '%08d' "${last:-0}")
 	! grep -qsx "run$tab$(meta run)" "$said" || file=$said
 	printf '%s\t%s\n' run "$(meta run)" plan "$(meta plan)" project "$(meta project)" \
-		layout "$(meta layout)" before "$(meta before)" after "$(meta after)" \
+		layout "$(meta layout)" svcform "$(meta svcform)" before "$(meta before)" after "$(meta after)" \
 		who "$(meta who)" source "$(meta source)" when "$(now)" outcome "$1" detail "$2" \
 		>"$file.new" && persist "$file.new" && mv "$file.new" "$file"
 	persist "$state/receipts"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from svcform import __version__
 from svcform.engine.apply import ApplyOptions, apply
 from svcform.engine.installed import installed_head
 from svcform.engine.observe import Observation, observe, the_reading_script
@@ -347,6 +348,24 @@ def test_a_newer_layout_is_refused_by_version(lab_node: LabNode) -> None:
     problem = plan(lab_node.node(), port()).nodes[0].problem
     assert problem is not None
     assert "layout 7" in problem.message
+
+
+def test_a_newer_layout_is_refused_by_the_version_that_wrote_it(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    assert carry_out(node, plan(node, port())).result is Result.APPLIED
+    lab_node.wait_until_idle()
+    receipt = lab_node.state / "receipts/00000001"
+    assert f"\nsvcform\t{__version__}\n" in receipt.read_text()
+    receipt.write_text(
+        receipt.read_text()
+        .replace(f"svcform\t{__version__}", "svcform\t9.2.0")
+        .replace("layout\t1", "layout\t7")
+    )
+    (lab_node.state / "layout").write_text("7\n")
+    problem = plan(node, port()).nodes[0].problem
+    assert problem is not None
+    assert "A newer svcform (9.2.0) wrote the node, with layout 7" in problem.message
+    assert problem.remedy == "Use svcform 9.2.0, or another that knows layout 7."
 
 
 def test_undo_and_history_work_on_the_console(lab_node: LabNode) -> None:
