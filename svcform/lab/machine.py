@@ -128,24 +128,16 @@ def _become_init(machine: Machine, report: int) -> NoReturn:
 
 
 def _live() -> NoReturn:
-    """Be an init that collects the dead and keeps the syslog."""
+    """Be an init that keeps the syslog."""
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, _reap)
+    # The kernel collects the dead (wait(2)): a zombie would look alive to a lock's owner check.
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     syslog = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     syslog.bind("/dev/log")
     Path("/dev/log").chmod(0o666)
     _close_inherited(keep=syslog.fileno())
     _keep_syslog(syslog)
-
-
-def _reap(*_: object) -> None:
-    """Collect every child that ended: a zombie would look alive to a lock's owner check."""
-    try:
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
-    except ChildProcessError:
-        pass
 
 
 def _close_inherited(keep: int = -1) -> None:

@@ -43,7 +43,7 @@ def stranded(nodes, node):
     wrapper.write_text(wrapper.read_text().replace("# more\n", f"{refuse}\n# more\n"))
     node.sh("touch /run/stubborn")
     said = nodes.project.apply(node.name).wait()
-    assert wait_until(lambda: not node.processes(), 30)
+    assert node.await_quiet() == {}
     assert said.code == ROLLED_BACK
     assert "could not be put back" in said.out
     assert node.state() == "neither"
@@ -86,7 +86,7 @@ def test_while_it_still_fails_a_new_plan_is_the_way_forward(nodes, stranded):
     )
 
     assert said.code == 0, said
-    assert wait_until(lambda: not stranded.processes(), 30)
+    assert stranded.await_quiet() == {}
     now = stranded.look()
     assert {key: now[key] for key in KERNEL} == {key: stranded.new[key] for key in KERNEL}
     assert (kept(stranded), stranded.litter()) == ([], [])
