@@ -6,7 +6,6 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from svcform.backends.registry import BACKENDS
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.model.facts import Facts
 from svcform.model.net import Protocol
@@ -21,25 +20,11 @@ def check_node(intent: Intent, facts: Facts) -> tuple[Diagnostic, ...]:
     if not intent.wanted or intent.settings.proxy_mode is ProxyMode.NONE:
         return ()
     return (
-        *_mode(intent),
         *_overlaps(intent, facts),
         *_pools(intent, facts),
         *_node_ip(intent, facts),
         *_conntrack(intent, facts),
     )
-
-
-def _mode(intent: Intent) -> Iterator[Diagnostic]:
-    """A mode that nothing carries out would take the Services off the node without a word."""
-    modes = [backend.mode.value for backend in BACKENDS if backend.mode]
-    if (wanted := intent.settings.proxy_mode.value) not in modes:
-        yield Diagnostic(
-            "SVC460",
-            Severity.ERROR,
-            "This svcform can't carry out the proxy mode",
-            f"{intent.node_name} is to have the proxy_mode {wanted}, which this version of svcform "
-            f"does not have yet. Choose one of {', '.join(modes)}.",
-        )
 
 
 def _networks(facts: Facts) -> set[tuple[str, ipaddress.IPv4Network | ipaddress.IPv6Network]]:

@@ -40,6 +40,7 @@ def check_frontends(
     for service in proxied:
         yield from _on_sshd(service, nodes_of.get(service.key, ()))
         yield from _outside_pools(service, pools)
+        yield from _not_carried(service, nodes_of.get(service.key, ()))
 
 
 def _claims(service: Service) -> Iterator[_Claim]:
@@ -117,6 +118,23 @@ def _outside_pools(service: Service, pools: Mapping[str, tuple[str, ...]]) -> It
                 f"({', '.join(sorted(pools))}); it is used as it is.",
                 service.origin.at("status"),
             )
+
+
+def _not_carried(service: Service, nodes: Sequence[Node]) -> Iterator[Diagnostic]:
+    for number, port in enumerate(service.ports):
+        for node in nodes:
+            mode = node.settings.proxy_mode
+            if not node.absent and port.protocol not in mode.protocols:
+                yield Diagnostic(
+                    "SVC244",
+                    Severity.ERROR,
+                    "Userspace mode can't carry SCTP",
+                    f"Port {port.port} of {service.key} is {port.protocol.value}, and {node.name} "
+                    f"has proxy_mode: {mode.value}, whose programs don't know it. Set another "
+                    "proxy_mode there, or leave the Service to other nodes.",
+                    service.origin.at("spec", "ports", number, "protocol"),
+                )
+                break
 
 
 def _is_in(address: str, part: str) -> bool:

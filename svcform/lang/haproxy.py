@@ -7,6 +7,7 @@ Each section stands in front of its lines, which are indented; :func:`parse` rea
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -107,10 +108,24 @@ def _listen(listener: Listener) -> Iterator[str]:
             f"expire {listener.affinity_seconds}s peers svcform"
         )
         yield "    stick on src"
-    for endpoint in listener.endpoints:
-        place = place_text(*endpoint)
-        # By its name a server is known across reloads (2.4); brackets can't stand in one.
-        yield f"    server {place.replace('[', '').replace(']', '')} {place}"
+    places = [place_text(*endpoint) for endpoint in listener.endpoints]
+    for place, number in zip(places, _numbers(places), strict=True):
+        # Brackets can't stand in a name.
+        yield f"    server {place.replace('[', '').replace(']', '')} {place} id {number}"
+
+
+def _numbers(places: Sequence[str]) -> list[int]:
+    """By its name and its number a server is known across reloads.
+
+    By default it is its place in the list, and clients of one that went would all be another's.
+    """
+    numbers: dict[int, None] = {}
+    for place in places:
+        number = zlib.crc32(place.encode()) >> 1 or 1
+        while number in numbers:
+            number += 1
+        numbers[number] = None
+    return list(numbers)
 
 
 def _answer(check: Check) -> Iterator[str]:
@@ -158,7 +173,7 @@ def _parse_listen(lines: Sequence[str]) -> Listener:
     seconds, entries = None, 0
     if len(table) > 6:
         seconds, entries = int(table[6].removesuffix("s")), int(table[4])
-    servers = tuple(parse_place(found[-1]) for found in words if found[0] == "server")
+    servers = tuple(parse_place(found[2]) for found in words if found[0] == "server")
     return Listener(words[0][-1], address, port, servers, seconds, entries)
 
 

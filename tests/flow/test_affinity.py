@@ -47,6 +47,11 @@ def node(nodes: Nodes, backend: Backend) -> NodeUnderTest:
     return nodes.of(backend)
 
 
+def remembered(backend: Backend) -> tuple[Protocol, ...]:
+    """The protocols whose clients a mode remembers; where a program has them, it is TCP's."""
+    return (Protocol.TCP,) if backend.mode and backend.mode.terminates else tuple(Protocol)
+
+
 def world(
     backend: Backend,
     *,
@@ -58,7 +63,7 @@ def world(
     assert backend.mode is not None
     ports = tuple(
         ServicePort(name=p.value, port=PORT, protocol=p, node_port=NODE_PORT + n)
-        for n, p in enumerate(Protocol)
+        for n, p in enumerate(remembered(backend))
     )
     service = Service(
         key=KEY,
@@ -70,7 +75,7 @@ def world(
     )
     found = {
         PortKey(p.value, p, family): tuple(Endpoint(pattern.format(n), 8080) for n in endpoints)
-        for (family, pattern), p in product(worlds.PODS_THERE.items(), Protocol)
+        for (family, pattern), p in product(worlds.PODS_THERE.items(), remembered(backend))
     }
     settings = Settings(
         proxy_mode=backend.mode,
@@ -82,12 +87,16 @@ def world(
 
 
 def ask(
-    node: NodeUnderTest, numbers: Sequence[int] = range(1, CROWD + 1), *, node_ports: bool = False
+    node: NodeUnderTest,
+    backend: Backend,
+    numbers: Sequence[int] = range(1, CROWD + 1),
+    *,
+    node_ports: bool = False,
 ) -> Reached:
     """A new connection of each client of both families, with each protocol."""
     flows = []
     for (family, pattern), number, (n, protocol) in product(
-        CLIENTS.items(), numbers, enumerate(Protocol)
+        CLIENTS.items(), numbers, enumerate(remembered(backend))
     ):
         primary = worlds.PRIMARY[tuple(Family).index(family)]
         to = (primary, NODE_PORT + n) if node_ports else (CLUSTER_IPS[family], PORT)
@@ -101,7 +110,7 @@ def spread(reached: Reached) -> bool:
     """Whether the clients of each family and protocol are with more than one endpoint."""
     return all(
         len({at for (source, p), at in reached.items() if (":" in source, p) == kind}) > 1
-        for kind in product((False, True), Protocol)
+        for kind in product((False, True), {protocol for _, protocol in reached})
     )
 
 
@@ -111,11 +120,11 @@ def test_a_client_stays_at_every_frontend_of_a_port_and_others_go_elsewhere(
 ):
     node.apply(intent_of(world(backend)))
 
-    first = ask(node)
+    first = ask(node, backend)
 
     assert spread(first)
-    assert ask(node) == first
-    assert ask(node, node_ports=True) == first
+    assert ask(node, backend) == first
+    assert ask(node, backend, node_ports=True) == first
 
 
 @by_backend
@@ -123,28 +132,30 @@ def test_only_clients_of_endpoints_that_go_are_sent_elsewhere(
     node: NodeUnderTest, backend: Backend
 ):
     node.apply(intent_of(world(backend, endpoints=(5, 6, 7))))
-    first = ask(node)
+    if backend.mode and backend.mode.terminates:
+        time.sleep(11)  # HAProxy hands on whom it knows from ten seconds after its start (2.6)
+    first = ask(node, backend)
     gone = {pattern.format(6) for pattern in worlds.PODS_THERE.values()}
 
     node.apply(intent_of(world(backend, endpoints=(5, 7, 8, 9))))
-    then = ask(node)
+    then = ask(node, backend)
 
     assert {who: at for who, at in first.items() if at not in gone}.items() <= then.items()
     moved = {who: then[who] for who, at in first.items() if at in gone}
     assert spread(moved)
     assert not gone & set(moved.values())
-    assert ask(node) == then
+    assert ask(node, backend) == then
 
 
 @by_backend
 def test_each_connection_counts_anew_and_silence_ends_it(node: NodeUnderTest, backend: Backend):
     node.apply(intent_of(world(backend, seconds=3)))
     asked = began = time.monotonic()
-    first = ask(node)
+    first = ask(node, backend)
     while time.monotonic() < began + 5:
         time.sleep(0.7)
         before, asked = asked, time.monotonic()
-        then = ask(node)
+        then = ask(node, backend)
         if time.monotonic() - before > 2.5:
             began, first = asked, then  # this machine was busy elsewhere for too long
         assert then == first
@@ -153,7 +164,7 @@ def test_each_connection_counts_anew_and_silence_ends_it(node: NodeUnderTest, ba
         return
     time.sleep(4.5)
 
-    assert ask(node) != first
+    assert ask(node, backend) != first
 
 
 @by_backend
@@ -161,4 +172,4 @@ def test_clients_beyond_those_that_are_remembered_are_served(node: NodeUnderTest
     node.apply(intent_of(world(backend, entries=8)))
 
     for _ in range(3):
-        assert spread(ask(node, range(1, 200)))
+        assert spread(ask(node, backend, range(1, 200)))

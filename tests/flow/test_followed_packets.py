@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from ipaddress import ip_address
 from random import Random
 
@@ -82,8 +82,12 @@ def test_the_kernel_does_one_of_the_things_that_were_foretold(nodes: Nodes, seed
     assert {"delivered", "DROP", "REJECT"} <= verdicts
 
 
-def cut_of(backend: Backend, wanted: Snapshot, facts: Facts, flow: Flow) -> Cut | None:
-    """What a backend says of a connection that would have to stay as it is."""
+#: All backends, each with what it wants of a node: a mode's rules may be another backend's.
+Expressed = Sequence[tuple[Backend, Snapshot]]
+
+
+def cut_of(expressed: Expressed, facts: Facts, flow: Flow) -> Cut | None:
+    """What the backends say of a connection that would have to stay as it is."""
     bits = family_of(flow.source).bits
     asked = KeptFlow(
         name="a flow",
@@ -92,7 +96,8 @@ def cut_of(backend: Backend, wanted: Snapshot, facts: Facts, flow: Flow) -> Cut 
         address=flow.destination,
         port=flow.port,
     )
-    return backend.find_cut(wanted, asked, facts)
+    cuts = (backend.find_cut(wanted, asked, facts) for backend, wanted in expressed)
+    return next((cut for cut in cuts if cut is not None), None)
 
 
 def is_as_it_was(flow: Flow, seen: Seen) -> bool:
@@ -112,10 +117,11 @@ def test_every_backend_knows_the_connections_that_it_cuts(
         world = worlds.random_world(random, backend.mode)
         node.apply(intent_of(world))
         facts = observe(node.arena).facts
-        wanted = backend.express(intent_of(world), facts).wanted
+        intent = intent_of(world)
+        expressed = [(each, each.express(intent, facts).wanted) for each in proxies()]
         flows = [f for f in worlds.flows(random, world) if not is_martian(node, f)]
         seen = node.arena.send(flows)
-        cuts = [cut_of(backend, wanted, facts, flow) for flow in flows]
+        cuts = [cut_of(expressed, facts, flow) for flow in flows]
 
         wrong = [
             (flow, what, cut)

@@ -49,7 +49,6 @@ def wish(*, protocol: Protocol = Protocol.TCP, **settings: object) -> Intent:
         (wish(node_ip=("192.0.2.12",)), ["SVC453"]),
         (wish(proxy_mode=ProxyMode.NFTABLES), []),
         (wish(proxy_mode=ProxyMode.IPVS), []),
-        (wish(proxy_mode=ProxyMode.USERSPACE), ["SVC460"]),
         (wish(protocol=Protocol.UDP), ["SVC454"]),
         (wish(protocol=Protocol.UDP, proxy_mode=ProxyMode.NONE), []),
     ],

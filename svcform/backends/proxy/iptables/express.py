@@ -147,9 +147,9 @@ def _family_layers(intent: Intent, place: _Place, addresses: NodeAddresses) -> I
     yield _common_layer(common, place)
     yield _hairpin_layer(intent.hairpin, place)
     proxy = next((a for a in proxy_addresses(intent) if family_of(a) is shape.family), "")
-    to_filter: Chains = {PROXY: (r.Rule(r.ACCEPT).write(),)}
-    if not proxy:
-        to_filter = forward_chains(common, shape, addresses)
+    to_filter = forward_chains(common, shape, addresses)
+    if proxy:
+        to_filter[PROXY] = (r.Rule(r.ACCEPT).write(),)
     yield place.layer(own.nat, {**own.filter, **to_filter})
     yield _jumps(own, place, shape.host(proxy) if proxy else "")
 
@@ -182,14 +182,17 @@ def _hairpin_layer(hairpin: tuple[str, ...], place: _Place) -> Layer:
 
 
 def _jumps(own: Own, place: _Place, proxy: str) -> Layer:
-    """What leads from the built-in chains to ours; packets to a proxy are let in, not through."""
+    """What leads from the built-in chains to ours; packets to a proxy are let in.
+
+    They are never forwarded, but those of connections from before a change of the mode are.
+    """
     services, check = _jump(SERVICES), _jump(CHECK, _NEW)
     hooks: dict[tuple[str, str], list[str]] = {
         ("nat", "PREROUTING"): [services],
         ("nat", "OUTPUT"): [services],
         ("nat", "POSTROUTING"): [_jump(POSTROUTING)],
         ("filter", "INPUT"): [check],
-        ("filter", "FORWARD"): [check] if proxy else [check, _TO_FORWARD],
+        ("filter", "FORWARD"): [check, _TO_FORWARD],
         ("filter", "OUTPUT"): [check],
     }
     if proxy:

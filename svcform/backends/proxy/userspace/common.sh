@@ -16,11 +16,17 @@ unit_file() { # SERVER
 	done
 }
 
-# The process that others of an instance of ours descend from; a zombie does nothing any more.
+# The process that others of an instance of ours descend from; a zombie does nothing any more, and
+# what runs in a container on the node is not the node's.
+is_here() { # PID
+	for space in pid net; do
+		[ "$(readlink "/proc/$1/ns/$space")" = "$(readlink /proc/self/ns/$space)" ] || return 1
+	done
+}
 server() { # SERVER
 	all=" $(grep -lsF "$etc/$1/$1.$(suffix "$1")" /proc/[0-9]*/cmdline | sed 's,^/proc/,,; s,/.*,,' | tr '\n' ' ')"
 	for pid in $all; do
-		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] || continue
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] && is_here "$pid" || continue
 		parent=$(awk '$1 == "State:" && $2 ~ /[ZX]/ { exit } $1 == "PPid:" { print $2 }' "/proc/$pid/status" 2>/dev/null)
 		case "$all" in *" ${parent:-$pid} "*) ;; *) printf '%s\n' "$pid" && return ;; esac
 	done
@@ -56,10 +62,15 @@ is_current() { # SERVER
 	case $(ask "$1") in *"$(mark "$1" "$etc/$1")"*) ;; *) return 1 ;; esac
 }
 uptime() { cut -d . -f 1 /proc/uptime; }
-prove() { # SERVER: waits until it serves what its files say
+prove() { # SERVER: waits until it serves what its files say; a signal may have been too early
 	started=$(uptime)
+	again=5
 	while ! is_current "$1"; do
 		waited=$(($(uptime) - started))
+		if [ $waited -ge $again ] && [ -n "$(server "$1")" ]; then
+			act "$1" reload
+			again=$((again + 5))
+		fi
 		if [ $waited -ge 30 ] || { [ $waited -ge 5 ] && [ -z "$(server "$1")" ]; }; then
 			say "$1 does not serve its new configuration. $(why "$1")"
 			return 1
