@@ -117,7 +117,9 @@ def test_no_new_connection_fails_and_nothing_of_the_old_mode_is_left(lab, path, 
     for seen in map(json.loads, itertools.chain(*told)):
         assert (seen["count"] > 20, seen["failed"]) == (True, []), seen
         wanted = established(old, new, seen["protocol"])
-        assert {True: "live on", False: "end"}[seen["kept"]] == wanted, seen
+        # A datagram may reach the endpoint that it had, by chance.
+        if wanted == "live on" or seen["protocol"] == "TCP":
+            assert seen["kept"] is (wanted == "live on"), seen
 
 
 @pytest.mark.parametrize("mode", MODES)

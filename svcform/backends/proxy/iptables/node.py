@@ -12,6 +12,7 @@ from svcform.backends.proxy.iptables.ports import Chains, own_rules, range_rules
 from svcform.backends.proxy.iptables.shape import Shape
 from svcform.lang.iptables import rule as r
 from svcform.model.net import Family, family_of
+from svcform.policy import marks
 from svcform.policy.intent import Intent, PortGroup
 from svcform.policy.node_addresses import NodeAddresses
 
@@ -26,6 +27,8 @@ LOCALHOST = "SVCFORM-LOCALHOST"
 
 LOOPBACK = "127.0.0.0/8"
 _TRANSLATED = r.Conntrack(("DNAT",))
+#: While one mode becomes the other both have their rules: what IPVS takes is not translated twice.
+_LEFT_TO_IPVS = r.Rule(r.RETURN, (r.Mark(marks.FIRST, marks.OURS),)).write()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,7 @@ def _services(
     intent: Intent, common: Common, shape: Shape, addresses: NodeAddresses
 ) -> Iterator[str]:
     """The start: the mark says who is no local pod; whatever isn't ours leaves without a mark."""
+    yield _LEFT_TO_IPVS
     if shape.knows_pods:
         yield r.Rule(shape.set_mark).write()
         for pods in intent.settings.pod_cidrs:
@@ -125,6 +129,7 @@ def hairpin_chains(hairpin: tuple[str, ...], shape: Shape) -> Chains:
 def _check(common: Common, shape: Shape, addresses: NodeAddresses) -> Iterator[str]:
     """What nat has left as it was, and what has to be refused of it."""
     yield r.Rule(r.RETURN, (_TRANSLATED,)).write()
+    yield _LEFT_TO_IPVS
     if NODE_PORTS in common.filter:
         yield from _to_node_ports(shape, addresses)
     if VIPS in common.filter:
