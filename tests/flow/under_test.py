@@ -72,13 +72,13 @@ def _has(module: str) -> bool:
 
 
 def with_seeds(seeds: Sequence[T]) -> list[tuple[Backend, T]]:
-    """Every proxy backend with seeds: a third where programs have to start, two on slow guests."""
+    """Every proxy backend with seeds: few where programs have to start, one on slow guests."""
     return [(backend, seed) for backend in proxies() for seed in _seeds_for(backend, seeds)]
 
 
 def _seeds_for(backend: Backend, seeds: Sequence[T]) -> Sequence[T]:
     if kind_for(backend) is Kind.GUEST:
-        return seeds[-2:]
+        return seeds[-1:]
     return seeds[:: 5 if backend.mode is not None and backend.mode.terminates else 1]
 
 
