@@ -87,7 +87,7 @@ def kill_sshd(scene: Scene) -> None:
     node = scene.node
     node.sh("kill -9 $(pidof sshd)", check=False)
     scene.release()
-    wait_until(lambda: not node.sh("pidof sshd", check=False), 2)
+    wait_until(lambda: not node.sh("pidof sshd", check=False), 60)
     node.start_sshd()
 
 
