@@ -44,6 +44,9 @@ def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
 
 @pytest.fixture
 def node(nodes: Nodes, backend: Backend) -> NodeUnderTest:
+    assert backend.mode is not None
+    if backend.mode.terminates:
+        pytest.skip("a proxy's affinity is another one: docs/modes.md")
     return nodes.of(backend)
 
 
