@@ -23,8 +23,12 @@ has_sets() {
     grep -qs '/ip_set\.ko' "/lib/modules/$(uname -r)/modules.builtin"
 }
 set_names() { { ! has_sets || ! has ipset || ipset list -n; } | grep '^SVCFORM-[46]-'; }
+# One call for all: processes cost more than what else there may be.
 sets() {
-  for name in $(set_names); do ipset save "$name" || exit 1; done
+  { ipset save || echo failed; } | awk '
+    $1 == "failed" { exit 1 }
+    $2 ~ /^SVCFORM-[46]-/
+  '
 }
 routing() { # 4 or 6
   ip "-$1" rule show 2>/dev/null | awk '$1 == "@PREFERENCE@:" && / lookup @TABLE@( |$)/ {
@@ -46,7 +50,7 @@ without() { ip "-$1" $(echo "$2" | sed 's/ add / del /'); }
 # A mark of ours begins with 01; what has an address is in a set that says so.
 ours() {
   {
-    set_names | sed -n '/-VIRTUAL$/p' | while read -r name; do ipset save "$name"; done
+    ! has_sets || ! has ipset || ipset save
     echo ==
     virtual
   } | awk '
@@ -75,7 +79,7 @@ ours() {
       return "[" out "]"
     }
     !listing && $0 == "==" { listing = 1; next }
-    !listing && $1 == "add" {
+    !listing && $1 == "add" && $2 ~ /^SVCFORM-[46]-VIRTUAL$/ {
       split($3, field, ",")
       split(field[2], at, ":")
       if (field[1] ~ /:/) host = six(field[1])
