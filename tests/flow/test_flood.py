@@ -40,7 +40,7 @@ ENDPOINTS = {
     family: [(pattern.format(n), 5353) for n in range(10, 50)]
     for family, pattern in worlds.PODS_THERE.items()
 }
-_PATIENCE = 300.0
+_PATIENCE = 600.0
 #: Carries out one program after the other until told to stop, and leaves a line for each.
 _CHANGE = r"""
 cd "$1" || exit 1
