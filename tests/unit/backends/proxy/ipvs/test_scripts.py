@@ -1,0 +1,52 @@
+"""The node's own sh tells virtual services of svcform's from others', in dash and busybox."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from svcform.backends.proxy.ipvs.scripts import FUNCTIONS
+from svcform.lang.ipvs.service import AddressService
+
+OURS = [
+    AddressService("TCP", "10.96.0.12", 80),
+    AddressService("SCTP", "192.0.2.255", 65535),
+    AddressService("UDP", "fd96::99", 53),
+    AddressService("TCP", "::1", 80),
+    AddressService("TCP", "2001:db8::", 443),
+    AddressService("TCP", "2001:db8:1:2:3:4:5:6", 443),
+]
+#: Marks of svcform's, of IPv6 too.
+MARKS = ["FWM 40001000", "FWM 7FFFFFF1"]
+FOREIGN = [
+    "TCP 0A60000C:0051",
+    "UDP 0A60000C:0050",
+    "TCP [fd96:0000:0000:0000:0000:0000:0000:0099]:0035",
+    "FWM 00000063",
+    "FWM 80001000",
+]
+
+
+def recorded(service: AddressService) -> str:
+    family = 6 if ":" in service.address else 4
+    at = f"{service.protocol.lower()}:{service.port}"
+    return f"add SVCFORM-{family}-VIRTUAL {service.address},{at}"
+
+
+@pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"]], ids=lambda words: words[0])
+def test_only_recorded_addresses_and_marks_of_ours_are_ours(shell: list[str]):
+    mine = [*MARKS, *(service.place for service in OURS)]
+    listed = [f"service {place} rr" for place in [*mine, *FOREIGN]]
+    saved = [*map(recorded, OURS), "add OTHERS 10.96.0.12,tcp:81"]
+    told = {"ipset": "\n".join(saved), "virtual": "\n".join(listed)}
+    given = "".join(f"{name}() {{ cat <<'X'\n{text}\nX\n}}\n" for name, text in told.items())
+
+    done = subprocess.run(
+        [*shell, "-c", f"{FUNCTIONS}\nhas_sets() {{ true; }}\n{given}ours"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.splitlines() == [f"service {place} rr" for place in mine]
