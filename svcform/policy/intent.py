@@ -148,6 +148,17 @@ class PortIntent:
         return f"{self.service}:{self.port_name}" if self.port_name else str(self.service)
 
 
+class HealthCheck(NamedTuple):
+    """What a load balancer asks a node, over HTTP, about a Service with traffic policy Local.
+
+    ``local_endpoints`` are the ready ones on this node, of the family that has most.
+    """
+
+    service: NamespacedName
+    port: int
+    local_endpoints: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PortGroup:
     """Service ports, sorted by service, port name, protocol and family; compared by identity."""
@@ -165,7 +176,8 @@ class Intent:
     address inside ``settings.service_cidrs`` that no frontend takes is dropped.
     ``hairpin`` are the endpoint addresses from which a packet can come back to itself through
     this node: those are masqueraded if source and destination are the same.
-    ``health_check_node_ports`` are accepted in INPUT (TCP).
+    ``health_check_node_ports`` are accepted in INPUT (TCP); ``health_checks`` are what is to be
+    answered there.
     ``connection_host`` is how the node is reached, a name or an address; with the facts,
     :func:`svcform.policy.node_addresses.resolve` makes the node's addresses of it.
     ``own_addresses`` are Services' addresses, and a link-local one, that the node has itself as its
@@ -183,6 +195,7 @@ class Intent:
     cluster_ips: tuple[str, ...]
     hairpin: tuple[str, ...]
     health_check_node_ports: tuple[int, ...]
+    health_checks: tuple[HealthCheck, ...] = ()
     connection_host: str = ""
     own_addresses: tuple[str, ...] = ()
     zones: Zones | None = None

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from svcform.model.endpoint import ServiceEndpoints
+from svcform.model.net import Family
 from svcform.model.node import Node
 from svcform.model.service import NamespacedName, Service
 from svcform.policy import services as rules
 from svcform.policy.endpoints import Viewpoint
 from svcform.policy.frontends import FamilyPort, family_ports, port_intent, sort_key
 from svcform.policy.hairpin import Placed, merge, place, reachable_here, unplaced_here
-from svcform.policy.intent import Intent, PortGroup, PortIntent
+from svcform.policy.intent import HealthCheck, Intent, PortGroup, PortIntent
 from svcform.policy.routes import Traits
 
 _NOBODY = Viewpoint("", "")
@@ -24,7 +25,8 @@ class NodeClass:
 
     ``mentions`` says at which places of ``own_ports`` a node's name makes a difference; at the
     others, the node is one of many.  ``strangers`` caches what those many do, zone by zone.
-    ``homes`` says at which places an endpoint is on a node.
+    ``homes`` says at which places an endpoint is on a node.  ``ready`` counts, for each node that
+    has any, the ready endpoints of a Service that load balancers ask about.
     """
 
     traits: Traits
@@ -36,6 +38,7 @@ class NodeClass:
     placed: Placed
     cluster_ips: tuple[str, ...]
     health_check_node_ports: tuple[int, ...]
+    ready: Mapping[HealthCheck, Mapping[str, int]]
     strangers: dict[str, PortGroup] = field(default_factory=dict, compare=False)
 
 
@@ -63,6 +66,11 @@ def prepare(
         placed=place(common, own, traits.pod_families),
         cluster_ips=tuple(sorted({ip for service in forwarded for ip in service.cluster_ips})),
         health_check_node_ports=tuple(sorted(health)),
+        ready={
+            HealthCheck(service.key, port, 0): _ready_by_node(endpoints[service.key])
+            for service in forwarded
+            if (port := rules.health_check_node_port(service))
+        },
     )
 
 
@@ -78,8 +86,25 @@ def intent_for(node: Node, shared: NodeClass) -> Intent:
         cluster_ips=shared.cluster_ips,
         hairpin=_hairpin(node, viewpoint, shared),
         health_check_node_ports=shared.health_check_node_ports,
+        health_checks=tuple(
+            check._replace(local_endpoints=by_node.get(name, 0))
+            for check, by_node in shared.ready.items()
+        ),
         connection_host=node.connection.host,
     )
+
+
+def _ready_by_node(endpoints: ServiceEndpoints) -> dict[str, int]:
+    """Addresses count, whatever their ports are; terminating ones don't (kube-proxy v1.36)."""
+    found: dict[tuple[Family, str], set[str]] = {}
+    for key, some in endpoints.items():
+        for endpoint in some:
+            if endpoint.ready and endpoint.node:
+                found.setdefault((key.family, endpoint.node), set()).add(endpoint.address)
+    counts: dict[str, int] = {}
+    for (_, node), addresses in found.items():
+        counts[node] = max(counts.get(node, 0), len(addresses))
+    return counts
 
 
 def _mentioned(port: FamilyPort) -> set[str]:

@@ -80,7 +80,7 @@ prove() { # SERVER: waits until it serves what its files say; a signal may have 
 }
 check() { # SERVER FOLDER: what the server itself says of the files there
 	case $1 in
-	haproxy) haproxy -c -q -f "$2/haproxy.cfg" -f "$2/proof.cfg" -f "$2/services" ;;
+	haproxy) haproxy -c -f "$2/haproxy.cfg" -f "$2/proof.cfg" -f "$2/services" >/dev/null ;;
 	nginx) nginx -t -q -c "$2/nginx.conf" ;;
 	esac
 }

@@ -11,6 +11,7 @@ from svcform.backends.proxy.userspace.objects import (
     SERVERS,
     Endpoint,
     File,
+    Health,
     Listening,
     ProxyObject,
     Running,
@@ -21,7 +22,7 @@ from svcform.backends.proxy.userspace.objects import (
 from svcform.backends.proxy.userspace.units import frame_of, unit_of
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.model.facts import Facts
-from svcform.model.net import Protocol
+from svcform.model.net import Family, Protocol, family_of
 from svcform.model.settings import ProxyMode
 from svcform.plan.snapshot import Layered, NodeObject, ObjectAddress
 from svcform.policy.intent import Intent
@@ -41,13 +42,26 @@ def express(intent: Intent, facts: Facts) -> Expressed:
     entries = intent.settings.affinity_entries
     layers = [_listeners(proxied, entries) for proxied in sockets(intent)]
     layers.append(_files(servers_of(intent), facts))
+    layers.append(_health(intent, facts))
     return Expressed(wanted=Layered(tuple(layers)))
 
 
 def servers_of(intent: Intent) -> tuple[Server, ...]:
     """The servers that a node in userspace mode needs."""
     needed = frozenset[Server]().union(*map(_servers, sockets(intent)))
+    if intent.health_checks:
+        needed |= {Server.HAPROXY}
     return tuple(server for server in Server if server in needed)
+
+
+def _health(intent: Intent, facts: Facts) -> Layer:
+    """On all addresses, as kube-proxy's; a node without IPv6 can't bind one of that family."""
+    has_ipv6 = any(family_of(entry.address) is Family.IPV6 for entry in facts.addresses)
+    checks = (
+        Health(str(check.service), check.port, check.local_endpoints, has_ipv6)
+        for check in intent.health_checks
+    )
+    return {check.address: check for check in checks}
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,142 @@
+"""The proxies of userspace mode on a node: answered health checks, and what others do to them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from svcform.backends.proxy.userspace import USERSPACE
+from svcform.model.endpoint import Endpoint, PortKey
+from svcform.model.net import Family, Protocol
+from svcform.model.service import (
+    NamespacedName,
+    Service,
+    ServicePort,
+    ServiceType,
+    TrafficPolicy,
+)
+from svcform.model.settings import Settings
+from tests.flow import worlds
+from tests.flow.arena import Arena, open_arena
+from tests.flow.model import World
+from tests.flow.under_test import NodeUnderTest, intent_of
+
+pytestmark = pytest.mark.root
+KEY = NamespacedName("test", "web")
+HEALTH = 31000
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
+    with open_arena(tmp_path_factory.mktemp("proxies"), worlds.NODE_ADDRESSES) as arena:
+        yield NodeUnderTest(arena)
+
+
+def world(here: int) -> World:
+    """A Service with so many of three endpoints on the node."""
+    ports = tuple(ServicePort(name=p.value.lower(), protocol=p, port=80) for p in _PROTOCOLS)
+    service = Service(
+        key=KEY,
+        type=ServiceType.LOAD_BALANCER,
+        cluster_ips=("10.96.0.80",),
+        ip_families=(Family.IPV4,),
+        ports=ports,
+        external_traffic_policy=TrafficPolicy.LOCAL,
+        health_check_node_port=HEALTH,
+    )
+    behind = tuple(
+        Endpoint(f"10.244.2.{n}", 8080, node=worlds.HERE if n < here else worlds.THERE)
+        for n in range(3)
+    )
+    found = {PortKey(p.value.lower(), p, Family.IPV4): behind for p in _PROTOCOLS}
+    settings = Settings(proxy_mode=USERSPACE.mode, node_ip=worlds.PRIMARY, node_name=worlds.HERE)
+    return World({KEY: service}, {KEY: found}, settings, worlds.NODE_ADDRESSES)
+
+
+_PROTOCOLS = (Protocol.TCP, Protocol.UDP)
+
+
+def health(arena: Arena, address: str) -> tuple[int, dict]:
+    """What a load balancer is told: status and body."""
+    words = ("curl", "-s", "-m", "10", "-w", "\n%{http_code}", f"http://{address}:{HEALTH}/")
+    body, _, status = arena.run(*words).rpartition("\n")
+    return int(status), json.loads(body)
+
+
+@pytest.mark.parametrize("address", ["192.168.0.2", "[fd00::2]"])
+@pytest.mark.parametrize(("here", "status"), [(2, 200), (0, 503)])
+def test_a_health_check_counts_the_endpoints_of_the_node(
+    node: NodeUnderTest, here: int, status: int, address: str
+):
+    node.apply(intent_of(world(here)))
+
+    assert health(node.arena, address) == (
+        status,
+        {
+            "service": {"namespace": "test", "name": "web"},
+            "localEndpoints": here,
+            "serviceProxyHealthy": True,
+        },
+    )
+
+
+@pytest.mark.parametrize("program", ["haproxy", "nginx"])
+def test_a_program_that_was_killed_is_missed_and_brought_back(node: NodeUnderTest, program: str):
+    intent = intent_of(world(1))
+    node.apply(intent)
+    node.arena.run(
+        "sh",
+        "-c",
+        f"kill -9 $(ps -e -o pid=,comm= | awk '$2 == \"{program}\" {{ print $1; exit }}')",
+    )
+
+    (change,) = node.changes_left(intent)["userspace"]
+    assert change.address.path == ("service", f"svcform-{program}")
+
+    node.apply(intent)
+
+    assert node.changes_left(intent) == {}
+
+
+def test_what_somebody_wrote_into_a_file_is_put_right(node: NodeUnderTest):
+    intent = intent_of(world(1))
+    node.apply(intent)
+    node.arena.run("sh", "-c", "echo '# mine' >>/etc/svcform/haproxy/services/test.web.cfg")
+
+    assert node.changes_left(intent)["userspace"]
+
+    node.apply(intent)
+
+    assert node.changes_left(intent) == {}
+
+
+def test_a_configuration_that_is_refused_changes_nothing(node: NodeUnderTest):
+    node.apply(intent_of(world(1)))
+    before = node.arena.run("sh", "-c", "cat /etc/svcform/*/services/* | cksum")
+    (found,) = (p for p in node.plan(intent_of(world(2))) if p.backend is USERSPACE)
+    for step in found.program.steps:
+        broken = step.stdin.replace(b"    bind 169", b"    bend 169").replace(b"udp;", b"ugh;")
+        done = node.arena.exec(*step.rehearsal, given=broken)
+
+        assert done.returncode, step.summary
+        assert done.stderr
+
+    assert node.arena.run("sh", "-c", "cat /etc/svcform/*/services/* | cksum") == before
+
+
+def test_the_distributions_own_proxy_is_left_alone(node: NodeUnderTest):
+    own = b"frontend own\n mode tcp\n timeout client 5s\n bind 127.0.0.1:8404\n"
+    node.arena.run("tee", "/run/own.cfg", given=own)
+    node.arena.run("haproxy", "-W", "-D", "-q", "-f", "/run/own.cfg", "-p", "/run/own.pid")
+    intent = intent_of(world(1))
+
+    node.apply(intent)
+    node.apply(dataclasses.replace(intent, wanted=False))
+
+    running = node.arena.run("ps", "-e", "-o", "args=").splitlines()
+    assert {line for line in running if "haproxy" in line or "nginx" in line} == {
+        "haproxy -W -D -q -f /run/own.cfg -p /run/own.pid"
+    }
