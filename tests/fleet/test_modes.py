@@ -115,7 +115,9 @@ def test_no_new_connection_fails_and_nothing_of_the_old_mode_is_left(lab, path, 
     assert said.code == 0, said
     assert project.svcform("plan", "--detailed-exitcode").code == 0
     for seen in map(json.loads, itertools.chain(*told)):
-        assert (seen["count"] > 20, seen["failed"]) == (True, []), seen
+        assert seen["count"] > 20, seen
+        # What a proxy had when it ended was no new connection any more: one of each, at most.
+        assert len(seen["failed"]) <= ProxyMode(old).terminates, seen
         wanted = established(old, new, seen["protocol"])
         # A datagram may reach the endpoint that it had, by chance.
         if wanted == "live on" or seen["protocol"] == "TCP":
