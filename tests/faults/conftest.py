@@ -9,7 +9,7 @@ from tests.faults.modes import NFTABLES
 from tests.faults.stand import stand
 from tests.faults.steps import BY_MODE
 
-_NODES = 8
+_NODES = 6
 
 
 @pytest.fixture(scope="session")
