@@ -1,0 +1,118 @@
+"""Connections through HAProxy while it is reloaded, and past endpoints that don't answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from svcform.backends.proxy.userspace import USERSPACE
+from svcform.model.endpoint import Endpoint, PortKey
+from svcform.model.net import Family, Protocol
+from svcform.model.service import NamespacedName, Service, ServicePort
+from svcform.model.settings import Settings
+from tests.flow import worlds
+from tests.flow.arena import open_arena
+from tests.flow.model import World
+from tests.flow.under_test import NodeUnderTest, intent_of
+
+pytestmark = pytest.mark.root
+KEY = NamespacedName("test", "web")
+VIP = "10.96.0.80"
+RELOADS = 15
+_PYTHON = "/usr/bin/python3"
+#: Each endpoint says its address, and then what it hears.
+_SERVERS = """
+import socketserver, threading, time
+class Say(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(self.server.server_address[0].encode())
+        while data := self.request.recv(100):
+            self.request.sendall(data)
+class Server(socketserver.ThreadingTCPServer):
+    allow_reuse_address = daemon_threads = True
+    request_queue_size = 1000
+for number in range(1, 6):
+    server = Server((f"127.1.0.{number}", 8080), Say)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+time.sleep(600)
+"""
+_REACH = """
+import socket, sys, os
+def reach():
+    made = socket.create_connection((sys.argv[1], 80), timeout=60)
+    return made, made.recv(100).decode()
+"""
+_COUNT = _REACH + "print(*(reach()[1] or 'nobody' for _ in range(int(sys.argv[2]))))"
+#: Connects until a file is there; one connection lasts all the time.
+_STEADY = (
+    _REACH
+    + """
+lasting, _ = reach()
+open("/run/begun", "w").close()
+count = 0
+while not os.path.exists("/run/enough"):
+    made, said = reach()
+    assert said, "closed without an answer"
+    made.close()
+    count += 1
+lasting.sendall(b"still here")
+assert lasting.recv(100) == b"still here"
+open("/run/count", "w").write(str(count))
+"""
+)
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
+    with open_arena(tmp_path_factory.mktemp("streams"), worlds.NODE_ADDRESSES) as arena:
+        if arena.exec("test", "-x", _PYTHON).returncode:
+            pytest.skip("the node has no Python for endpoints and clients")
+        background = f'{_PYTHON} -c "$1" >/run/said 2>&1 &'
+        arena.run("sh", "-c", background, "sh", _SERVERS)
+        arena.run("sh", "-c", "until ss -ltn | grep -q 127.1.0.5:8080; do sleep 0.1; done")
+        yield NodeUnderTest(arena)
+
+
+def world(*addresses: str) -> World:
+    """A Service with these endpoints."""
+    port = ServicePort(name="http", port=80)
+    service = Service(key=KEY, cluster_ips=(VIP,), ip_families=(Family.IPV4,), ports=(port,))
+    behind = tuple(Endpoint(address, 8080) for address in addresses)
+    settings = Settings(proxy_mode=USERSPACE.mode, node_ip=worlds.PRIMARY)
+    found = {PortKey("http", Protocol.TCP, Family.IPV4): behind}
+    return World({KEY: service}, {KEY: found}, settings, worlds.NODE_ADDRESSES)
+
+
+def reached(node: NodeUnderTest, times: int) -> Counter[str]:
+    """Whom so many connections reached, one after the other."""
+    return Counter(node.arena.run(_PYTHON, "-c", _COUNT, VIP, str(times)).split())
+
+
+def test_endpoints_take_turns(node: NodeUnderTest):
+    node.apply(intent_of(world("127.1.0.1", "127.1.0.2", "127.1.0.3")))
+
+    assert set(reached(node, 12).values()) == {4}
+
+
+@pytest.mark.parametrize("dead", ["127.1.0.9", "203.0.113.9"], ids=["refuses", "is silent"])
+def test_an_endpoint_that_does_not_answer_costs_no_connection(node: NodeUnderTest, dead: str):
+    node.apply(intent_of(world("127.1.0.1", "127.1.0.2", dead)))
+
+    assert reached(node, 9).keys() == {"127.1.0.1", "127.1.0.2"}
+
+
+def test_reloads_under_load_lose_no_connection_and_end_none(node: NodeUnderTest):
+    node.apply(intent_of(world("127.1.0.1", "127.1.0.2")))
+    background = f'{_PYTHON} -c "$1" {VIP} >/run/client 2>&1 &'
+    node.arena.run("sh", "-c", background, "sh", _STEADY)
+    node.arena.run("sh", "-c", "until [ -e /run/begun ]; do sleep 0.1; done")
+    for number in range(RELOADS):
+        node.apply(intent_of(world("127.1.0.1", f"127.1.0.{2 + number % 4}")))
+    node.arena.run("touch", "/run/enough")
+    waiting = "for n in $(seq 600); do [ ! -s /run/count ] || break; sleep 0.1; done"
+    node.arena.run("sh", "-c", waiting)
+
+    assert node.arena.run("cat", "/run/client") == ""
+    assert int(node.arena.run("cat", "/run/count")) > RELOADS
