@@ -7,6 +7,11 @@ from svcform.model.node import Connection, Node
 from svcform.model.settings import Settings
 from svcform.plan.plan import NodePlan
 from svcform.program.program import Phase, Program, Step
+from svcform.transport.contract import Session
+
+
+def _nobody(node: Node) -> Session:
+    raise AssertionError(node.name)
 
 
 def test_the_run_timeout_is_longer_by_what_the_steps_wait():
@@ -16,8 +21,10 @@ def test_the_run_timeout_is_longer_by_what_the_steps_wait():
     ]
     run = _Run(
         plan=NodePlan(node="n1", program=Program(steps=tuple(steps))),
-        node=Node(name="n1", connection=Connection(host="192.0.2.1"), settings=Settings()),
-        opener=lambda node: None,
+        node=Node(
+            name="n1", connection=Connection(host="192.0.2.1"), settings=Settings(), plays=(0,)
+        ),
+        opener=_nobody,
         options=RunOptions(
             project="p", plan="d", run_timeout=300, confirm_timeout=30, who="w", source="s"
         ),
