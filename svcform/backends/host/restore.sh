@@ -12,6 +12,9 @@ cat "$1/record" 2>/dev/null | awk -F "$tab" '$1 == "module" { print $2, ($3 == "
 for path in $(cat "$record" "$1/record" 2>/dev/null |
 	awk -F "$tab" '$1 == "sysctl" { print $2 }' | sort -u); do
 	value=$(awk -F "$tab" -v path="$path" '$1 == path { print $2 }' "$1/sysctls")
+	# What came with a module had a value of its own before svcform's.
+	[ -n "$value" ] || grep -qs "^sysctl$tab$path$tab" "$1/record" ||
+		value=$(awk -F "$tab" -v path="$path" '$2 == path { print $4 }' "$record")
 	[ -z "$value" ] || [ ! -e "/proc/sys/$path" ] || [ "$(cat "/proc/sys/$path")" = "$value" ] ||
 		printf '%s\n' "$value" >"/proc/sys/$path" || code=1
 done
