@@ -46,10 +46,7 @@ demo: $(VENV)/.python $(VENV)/.packages-demo ## Services on a node of its own, f
 test: $(VENV)/.python $(VENV)/.packages-test $(VENV)/.packages-firewalls $(VENV)/.busybox $(VENV)/.nft $(VENV)/.coredns lint ## lint, then all tests
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
-soak: $(VENV)/.python $(VENV)/.packages-test ## all faults at all steps, and a power cut at every change of a file
-	$(BIN)/python -m tests.faults
-	$(BIN)/python -m tests.faults --mode nftables
-	SVCFORM_ROUNDS=100 $(BIN)/pytest -n0 tests/faults/test_at_once.py tests/flow/test_unconcerned_connections.py
+soak: $(VENV)/.python $(VENV)/.packages-test ## a power cut at every change of a file in two applies, and a boot after each
 	$(BIN)/python -m tests.uml --all
 
 lint: $(VENV)/.python ## ruff, mypy and import-linter

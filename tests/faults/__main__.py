@@ -21,7 +21,6 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=6)
     parser.add_argument("-v", "--verbose", action="store_true")
     parser.add_argument("--repeat", type=int, default=1, help="how often each cell is run")
-    parser.add_argument("--suite", action="store_true", help="only the cells that the suite runs")
     parser.add_argument("--table", action="store_true", help="only print the expected outcomes")
     given = parser.parse_args()
     if given.table:
@@ -29,7 +28,7 @@ def main() -> int:
         return 0
     cells = [
         (step, fault)
-        for step, fault in (table.chosen if given.suite else table.cells)(given.mode)
+        for step, fault in table.cells(given.mode)
         if given.step in {"all", step.name} and given.fault in {"all", fault.name}
     ] * given.repeat
     began = time.monotonic()

@@ -71,25 +71,6 @@ def cells(mode: str) -> list[tuple[Step, Fault]]:
     return sorted(found, key=lambda cell: not cell[1].slow)
 
 
-def chosen(mode: str) -> list[tuple[Step, Fault]]:
-    """Those that the suite runs.
-
-    In each column the first and the last of neighbours with the same outcome, and of the others
-    every third one; without a fault only the former.
-    """
-    outcomes = expected(mode)
-    rows = [step.name for step in steps.BY_MODE[mode]]
-    names = list(dict.fromkeys(fault for _, fault in outcomes))
-    wanted = set()
-    for column, name in enumerate(names):
-        words = ["", *(outcomes[row, name] for row in rows), ""]
-        for number, row in enumerate(rows, start=1):
-            among_equals = words[number - 1] == words[number] == words[number + 1]
-            if not among_equals or (name != "none" and (number + column) % 3 == 0):
-                wanted.add((row, name))
-    return [cell for cell in cells(mode) if (cell[0].name, cell[1].name) in wanted]
-
-
 def markdown(mode: str = "iptables") -> str:
     """A table of docs/reliability.md."""
     words = expected(mode)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import threading
@@ -27,7 +26,7 @@ from tests.faults.node import STATE, Case, Stop, wait_until
 
 pytestmark = pytest.mark.root
 
-ROUNDS = int(os.environ.get("SVCFORM_ROUNDS", "40"))
+ROUNDS = 100
 OPTIONS = ApplyOptions(run_timeout=60, confirm_timeout=30)
 SAID = re.compile(r"svcform: (start|end) run=([0-9a-f]+) .*?(?:who=(\w+)|outcome=([\w-]+))")
 

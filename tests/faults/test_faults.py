@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.table import chosen, expected, fits
+from tests.faults.table import cells, expected, fits
 
 pytestmark = pytest.mark.root
 
@@ -20,7 +20,7 @@ def test_no_fault_strands_a_node_in_nftables_mode(nftables_nodes, record_propert
 def judge(nodes, mode, record_property):
     outcomes = expected(mode)
 
-    found = nodes.run_all(chosen(mode))
+    found = nodes.run_all(cells(mode))
 
     wrong = {}
     for (row, column), entry in found.items():

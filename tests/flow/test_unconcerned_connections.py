@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import json
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from tests.flow.crowd import Servers, Talkers, Target
 
 pytestmark = pytest.mark.root
 
-APPLIES = int(os.environ.get("SVCFORM_ROUNDS", "30"))
+APPLIES = 100
 CONNECTIONS = 10_000
 SEED = 20_261_122
 #: One node has only our rules, in nftables mode; the other one, in iptables mode, has everybody's.
