@@ -53,7 +53,7 @@ def both():
         yield inventory.groups, manager
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=600, suppress_health_check=list(HealthCheck))
 @example(pattern="fd00::1[0:0]")
 @example(pattern="fd00::[0:1]")
 @given(pattern=patterns)

@@ -36,7 +36,7 @@ def theirs(sources: list[str], playbook: Path | None = None) -> dict[str, dict]:
     return {name: ansible.host_variables(manager, variables, name) for name in manager.hosts}
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, suppress_health_check=list(HealthCheck))
 @given(projects())
 def test_variables_equal_ansibles_over_random_inventories(files: Files):
     with tempfile.TemporaryDirectory() as name:

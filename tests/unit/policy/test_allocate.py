@@ -57,7 +57,7 @@ def node_port_services(found: set[str]):
     return [service(name, type=ServiceType.NODE_PORT, ports=(PORT,)) for name in sorted(found)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(names, names)
 def test_new_services_never_change_what_others_have(first, second):
     before = allocate(node_port_services(first), small, {})
@@ -65,7 +65,7 @@ def test_new_services_never_change_what_others_have(first, second):
     assert {key: after.lock[key] for key in before.lock} == dict(before.lock)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(names, st.randoms(use_true_random=False))
 def test_the_order_of_files_says_nothing(found, shuffler):
     services = node_port_services(found)
@@ -74,7 +74,7 @@ def test_the_order_of_files_says_nothing(found, shuffler):
     assert allocate(services, small, {}) == allocate(shuffled, small, {})
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(names)
 def test_no_two_services_get_the_same(found):
     made = allocate(node_port_services(found), small, {})
@@ -86,7 +86,7 @@ def test_no_two_services_get_the_same(found):
     assert all(30000 <= port <= 30099 for port in ports)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(names)
 def test_a_second_run_changes_nothing(found):
     services = node_port_services(found)

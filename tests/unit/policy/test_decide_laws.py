@@ -105,7 +105,7 @@ STEERED_DRAINING = workspace(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @example(STEERED_DRAINING)
 @given(spaces())
 def test_what_is_shared_and_what_is_own_is_together_what_the_node_would_decide_alone(space):
@@ -129,7 +129,7 @@ def test_what_is_shared_and_what_is_own_is_together_what_the_node_would_decide_a
         assert together == sorted(alone, key=sort_key)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(spaces())
 def test_every_route_is_well_formed(space):
     for decided in decide(space).values():
@@ -148,7 +148,7 @@ def test_every_route_is_well_formed(space):
             assert len(set(port.endpoints)) == len(port.endpoints)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(spaces())
 def test_what_comes_back_is_reachable_and_all_that_is_local_comes_back(space):
     for name, decided in decide(space).items():

@@ -72,7 +72,7 @@ def test_destroy_takes_what_is_targeted():
     assert told(narrowed) == {"a": told(before)["a"]}
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(spaces(), spaces())
 def test_a_node_stays_as_it_is_where_nothing_is_targeted(before, after):
     """All of it: ports, and what goes with them, but for what settings say."""
@@ -87,7 +87,7 @@ def test_a_node_stays_as_it_is_where_nothing_is_targeted(before, after):
         assert kept.health_check_node_ports == was[name].health_check_node_ports
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(spaces())
 def test_a_node_that_is_up_to_date_stays_so_whatever_is_targeted(space):
     for intent in decide(space).values():

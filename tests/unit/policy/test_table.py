@@ -110,7 +110,7 @@ def test_ipv6_addresses_stand_in_brackets():
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(spaces())
 def test_a_row_is_all_that_there_is_to_know_of_a_port(space):
     for decided in decide(space).values():

@@ -51,7 +51,7 @@ def test_patterns_match_as_in_openssh(
     assert bool(known.keys or known.portless) is found
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     patterns=st.lists(
         st.tuples(st.sampled_from(["", "!"]), st.text("ab*?.[]:2", min_size=1, max_size=6)),
