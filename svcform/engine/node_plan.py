@@ -15,7 +15,7 @@ from svcform.engine.node_checks import check_node
 from svcform.engine.observe import Observation
 from svcform.engine.ownership import check_ownership, claims
 from svcform.engine.shared import Shared
-from svcform.errors import NodeError
+from svcform.errors import NodeError, ToolMissing
 from svcform.model.node import Node
 from svcform.plan.diff import Change
 from svcform.plan.order import join_programs
@@ -25,6 +25,8 @@ from svcform.policy import table
 from svcform.policy.intent import Intent
 from svcform.program.program import Program
 
+#: A program that a backend needs is not there; the way out is on the node, and not in the input.
+_TOOL_MISSING = frozenset({"SVC462", "SVC463", "SVC472", "SVC473"})
 _FORWARDING = ObjectAddress("host", ("sysctl", "net.ipv4.ip_forward"))
 
 
@@ -83,7 +85,9 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
     base = NodePlan(node=task.node.name, plays=task.node.plays, diagnostics=diagnostics)
     if wrong := errors(diagnostics):
         message = " ".join(finding.detail for finding in wrong)
-        return replace(base, problem=Problem(reason="input", message=message))
+        missing = all(finding.code in _TOOL_MISSING for finding in wrong)
+        reason = ToolMissing.reason if missing else "input"
+        return replace(base, problem=Problem(reason=reason, message=message))
     after_rows = table.rows(task.intent) if task.intent.wanted else ()
     service_changes = shared.service_changes(recorded.services, after_rows)
     changes = shared.joined([side.changes for side in sides])

@@ -162,7 +162,7 @@ def test_what_is_missing_on_a_node_stops_its_plan_by_name(site, tools, says):
     finally:
         for path in paths:
             site.on("n1", f"umount $(readlink -f {path})")
-    assert done.code == 1, done.out + done.err
+    assert done.code == 4, done.out + done.err
     assert says in " ".join((done.out + done.err).split())
 
 
