@@ -14,7 +14,7 @@ from typing import NamedTuple
 from svcform.lang.listener import Listener, check_name, parse_place, place_text
 
 _CHECK = re.compile(
-    r"frontend (?P<name>\S+)\n    mode http\n"
+    r"frontend (?P<name>\S+)\n    mode http\n    timeout client 10s\n"
     r"    bind \*:(?P<port>\d+)\n(?:    bind :::\d+ v6only\n)?"
     r"    http-request return status (?:200|503) content-type application/json "
     r"hdr X-Load-Balancing-Endpoint-Weight (?P<count>\d+) string '[^'\n]*'\n"
@@ -137,6 +137,8 @@ def _answer(check: Check) -> Iterator[str]:
     )
     yield f"frontend {check.name}"
     yield "    mode http"
+    # Whoever says nothing takes no connection away from Services.
+    yield "    timeout client 10s"
     yield f"    bind *:{check.port}"
     if check.ipv6:
         yield f"    bind :::{check.port} v6only"

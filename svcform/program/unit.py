@@ -269,12 +269,12 @@ begin() {
 	running && return
 	setsid "$@" </dev/null >/dev/null 2>&1 &
 	printf '%s %s\n' $! "$(started $!)" >"$pidfile"
-	sleep 1
+	sleep 0.3 2>/dev/null || sleep 1
 	running
 }
 end() {
 	! running || kill "$pid"
-	while running; do sleep 1; done
+	while running; do sleep 0.1 2>/dev/null || sleep 1; done
 	rm -f "$pidfile"
 }"""
 

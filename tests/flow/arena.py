@@ -130,23 +130,20 @@ class Arena:
 
     def _send_batch(self, flows: Sequence[Flow]) -> list[Seen]:
         self._forget(len(flows))
-        waiting: dict[int, Flow] = {}
-        order: list[int] = []
         watch = _Watch()
-        for flow in flows:
+        for sent, flow in enumerate(flows, start=1):
             token = next(self._tokens)
-            order.append(token)
-            waiting[token] = flow
+            watch.flows[token] = flow
             port = flow.source_port or 1024 + token * 7919 % _PORTS
             packet = Packet(flow.source, flow.destination, flow.protocol, port, flow.port, token)
             self._emit(packet, from_node=flow.source in self.local)
-            if len(order) % 64 == 0:
+            if sent % 64 == 0:
                 self._collect(watch, 0)
         self._await_marker(watch)
         self._await_marker(watch)  # the answers to what arrived last are on their way only now
         if self.terminates:
             self._await_programs(watch)
-        return [watch.judge(token, waiting[token]) for token in order]
+        return [watch.judge(token, flow) for token, flow in watch.flows.items()]
 
     def _await_programs(self, watch: _Watch) -> None:
         """Wait until the programs that take connections have nothing to do, and none is open."""
@@ -221,8 +218,9 @@ def _on_link(link: socket.socket) -> Iterator[bytes]:
 
 @dataclass(slots=True)
 class _Watch:
-    """What has been seen so far, by token."""
+    """A batch of flows, and what has been seen so far, by token."""
 
+    flows: dict[int, Flow] = field(default_factory=dict)
     arrived: dict[int, Packet] = field(default_factory=dict)
     answered: dict[int, Packet] = field(default_factory=dict)
     refused: dict[int, tuple[int, int]] = field(default_factory=dict)
@@ -230,8 +228,11 @@ class _Watch:
 
     @property
     def open(self) -> set[int]:
-        """The flows that a program on the node has taken, and that have no answer yet."""
-        return self.accepted - self.answered.keys()
+        """The flows that a program on the node has taken, and that have no answer yet.
+
+        What programs say to each other on the node is heard, too, and is none.
+        """
+        return (self.accepted & self.flows.keys()) - self.answered.keys()
 
     def note_turn(self, turn: Turn) -> None:
         """Remember what was heard of a connection that such a program takes or makes."""

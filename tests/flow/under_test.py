@@ -64,6 +64,12 @@ def kind_for(backend: Backend) -> Kind:
     return Kind.NAMESPACE if module is None or _has(module) else Kind.GUEST
 
 
+def is_slow(backend: Backend) -> bool:
+    """Whether an apply takes a second or more: on a guest, or where programs have to start."""
+    terminates = backend.mode is not None and backend.mode.terminates
+    return terminates or kind_for(backend) is Kind.GUEST
+
+
 def _has(module: str) -> bool:
     if Path("/sys/module", module).exists():
         return True
