@@ -174,6 +174,17 @@ def test_a_service_on_a_nodes_address_with_sshds_port_is_an_error(tmp_path):
     assert shown(loaded(project(tmp_path, web_yaml=text))) == ["web.yaml:5:10 SVC242"]
 
 
+@pytest.mark.parametrize(
+    ("mode", "found"), [("userspace", ["web.yaml:5:32 SVC244"]), ("nftables", [])]
+)
+def test_sctp_where_a_mode_has_none_is_an_error_at_its_place(tmp_path, mode, found):
+    text = SERVICE.replace("NAME", "web").replace("port: 80", "port: 80, protocol: SCTP")
+    playbook = PLAYBOOK.replace("  vars:\n", f"  vars:\n    proxy_mode: {mode}\n")
+    result = loaded(project(tmp_path, playbook=playbook, web_yaml=text))
+    assert shown(result) == found
+    assert all("worker-1 has proxy_mode: userspace" in d.detail for d in result.diagnostics)
+
+
 def test_a_selector_that_matches_nothing_is_a_warning(tmp_path):
     text = SERVICE.replace("NAME", "web") + "  selector: {app: nobody}\n"
     result = loaded(project(tmp_path, web_yaml=text))
