@@ -9,7 +9,6 @@ mkdir -p /dev/pts /dev/shm
 mount -t devpts -o ptmxmode=666 pts /dev/pts
 mount -t tmpfs run /run
 mkdir -p /run/lock
-mount -t tmpfs tmp /tmp
 modprobe ipv6
 # The agent's own link, in a network namespace of its own: the node has one link and no more.
 touch /run/control

@@ -209,6 +209,7 @@ def _configure(node: GuestNode) -> None:
     lines = [
         "mkdir -p /run/programs",
         f"cp {_busybox()} /run/programs/busybox",
+        "mount -t tmpfs tmp /tmp",  # where this checkout may be
         f"for name in {' '.join(APPLETS)}; do ln -s busybox /run/programs/$name; done",
         'mount -t hostfs -o "$DISK" none /mnt',
         "for folder in etc var root home; do mount --bind /mnt/$folder /$folder; done",
