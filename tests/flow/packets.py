@@ -17,6 +17,7 @@ from svcform.model.net import Protocol
 NUMBER = {Protocol.TCP: 6, Protocol.UDP: 17, Protocol.SCTP: 132}
 PROTOCOL = {number: protocol for protocol, number in NUMBER.items()}
 _ICMP = {1: 4, 58: 6}
+_WORD = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def _transport(first: Packet) -> bytes:
     """The transport header and payload of a first packet or an answer, without its checksum."""
     ports = struct.pack("!HH", first.source_port, first.port)
     if first.protocol is Protocol.TCP:
-        numbers = (1, first.token) if first.is_answer else (first.token, 0)
+        numbers = (1, (first.token + 1) & _WORD) if first.is_answer else (first.token, 0)
         flags = 0x12 if first.is_answer else 0x02
         return ports + struct.pack("!IIBBHHH", *numbers, 0x50, flags, 65535, 0, 0)
     if first.protocol is Protocol.UDP:
@@ -160,7 +161,8 @@ def _token(protocol: Protocol, body: bytes) -> tuple[int, bool] | None:
     if protocol is Protocol.TCP and len(body) >= 14:
         sequence, acknowledged = struct.unpack_from("!II", body, 4)
         flags = body[13] & 0x17
-        return {0x02: (sequence, False), 0x12: (acknowledged, True)}.get(flags)
+        # As TCP has it: on its way it may get options, and then looks like a program's.
+        return {0x02: (sequence, False), 0x12: ((acknowledged - 1) & _WORD, True)}.get(flags)
     if protocol is Protocol.TCP:  # 8 bytes of it in an ICMP error
         return struct.unpack_from("!I", body, 4)[0], False
     if protocol is Protocol.UDP and len(body) >= 13:

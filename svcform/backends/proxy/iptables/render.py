@@ -78,15 +78,18 @@ class _Restore:
 
 
 def _steps(tool: _Restore, tables: _Tables) -> Iterator[Step]:
-    yield from _around(tool, "filter", tables.filter)
+    around = list(_around(tool, "filter", tables.filter))
     # Where marks begin or end to lead packets elsewhere, both ways are there for that moment.
     if tables.mangle:
-        yield from _around(tool, "nat", tables.nat)
+        around += _around(tool, "nat", tables.nat)
+    yield from (step for step in around if step.phase is Phase.MAKE)
     for table, differences in (("mangle", tables.mangle), ("nat", tables.nat)):
         if table == "mangle" or not tables.mangle:
             change = _whole(table, differences)
             if not change.is_empty:
                 yield _step(tool, Phase.SWITCH, change)
+    # As long as nat has its old rules, they take the mark off what only that mark has refused.
+    yield from (step for step in reversed(around) if step.phase is Phase.BREAK)
 
 
 def _around(tool: _Restore, table: str, differences: Sequence[Difference]) -> Iterator[Step]:
