@@ -19,6 +19,7 @@ from svcform.model.service import (
     TrafficPolicy,
 )
 from svcform.model.settings import Settings
+from svcform.policy.proxied import PROXY_ADDRESSES
 from tests.flow import worlds
 from tests.flow.arena import Arena, open_arena
 from tests.flow.model import World
@@ -125,6 +126,33 @@ def test_a_configuration_that_is_refused_changes_nothing(node: NodeUnderTest):
         assert done.stderr
 
     assert node.arena.run("sh", "-c", "cat /etc/svcform/*/services/* | cksum") == before
+
+
+def test_what_leaves_by_a_link_without_an_address_has_none_of_the_proxys(node: NodeUnderTest):
+    """All nodes have the same: an answer to it would end on the endpoint's own node."""
+    given = world(1)
+    (service,) = given.services.values()
+    both = dataclasses.replace(
+        service, cluster_ips=("10.96.0.80", "fd00:96::80"), ip_families=tuple(Family)
+    )
+    behind = (Endpoint("fd73:7663:6660::1", 8080),)
+    found = {PortKey(p.name, p.protocol, Family.IPV6): behind for p in service.ports}
+    endpoints = {KEY: {**given.endpoints[KEY], **found}}
+    node.apply(intent_of(dataclasses.replace(given, services={KEY: both}, endpoints=endpoints)))
+    run = node.arena.run
+    run("ip", "link", "add", "pods", "type", "veth", "peer", "name", "endpoints")
+    try:
+        run("ip", "link", "set", "pods", "up")
+        run("ip", "route", "add", "10.77.0.0/16", "dev", "pods")
+        run("ip", "route", "add", "fd73:7663:6660::/64", "dev", "pods")
+        held = run("ip", "-o", "addr")
+        sources = [run("ip", "route", "get", to) for to in ("10.77.0.1", "fd73:7663:6660::1")]
+    finally:
+        run("ip", "link", "del", "pods")
+
+    for address in PROXY_ADDRESSES.values():
+        assert f" {address}/" in held
+        assert not any(f" src {address} " in line for line in sources)
 
 
 def test_the_distributions_own_proxy_is_left_alone(node: NodeUnderTest):

@@ -11,12 +11,20 @@ own_addresses() { # a line each
 }
 on_loopback() { ip -o addr show dev lo | grep -qF " $1/"; }
 whole() { case $1 in *:*) echo "$1/128" ;; *) echo "$1/32" ;; esac; }
+# Other nodes may have the same one, so it is no source for a link without an address of its own:
+# by its scope, and in IPv6, where scopes are not to choose, as deprecated (RFC 6724, rule 3).
+add_address() { # ADDRESS LINK
+	case $1 in
+	*:*) ip addr add "$1/128" dev "$2" preferred_lft 0 2>/dev/null || ip addr add "$1/128" dev "$2" ;;
+	*) ip addr add "$1/32" dev "$2" scope link ;;
+	esac
+}
 give_address() { # ADDRESS
 	! own_addresses | grep -qxF "$1" || return 0
 	if [ -d /sys/class/net/$own_link ] || ip link add $own_link type dummy 2>/dev/null; then
-		ip link set $own_link up && ip addr add "$(whole "$1")" dev $own_link
+		ip link set $own_link up && add_address "$1" $own_link
 	else
-		ip addr add "$(whole "$1")" dev lo
+		add_address "$1" lo
 	fi
 }
 take_address() { # ADDRESS
