@@ -88,6 +88,9 @@ def prepare(disk: Path, packages: Path | None) -> None:
     (disk / "etc/pam.d/sshd").write_text(_PAM)
     (disk / "var/log/journal").mkdir()
     if packages is not None and (packages / "etc").is_dir():
+        for link in filter(Path.is_symlink, (packages / "etc").rglob("*")):
+            # Of a package that this machine has, too: a link is not copied over another one.
+            (disk / link.relative_to(packages)).unlink(missing_ok=True)
         shutil.copytree(packages / "etc", disk / "etc", symlinks=True, dirs_exist_ok=True)
 
 
