@@ -94,9 +94,7 @@ def test_traffic_policies_with_different_endpoints_have_a_socket_each():
 
 def test_verdicts_and_source_ranges_stay_and_nothing_is_masqueraded():
     ranges = ("192.0.2.0/24",)
-    subject = service(
-        **LOAD_BALANCER, external_traffic_policy=LOCAL, source_ranges=ranges
-    )
+    subject = service(**LOAD_BALANCER, external_traffic_policy=LOCAL, source_ranges=ranges)
     decided = userspace(subject, [endpoint("10.244.2.7", THERE)], masquerade_all=True)
 
     before = [f for p in ports(decided) for f in p.frontends]
