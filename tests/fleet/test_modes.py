@@ -138,7 +138,7 @@ def test_nothing_of_another_mode_is_left(lab, path, mode):
 @pytest.mark.parametrize("mode", MODES)
 def test_what_nobody_confirms_is_put_back(lab, path, mode):
     """The address on which svcform reaches the node goes to a Service: the node undoes it."""
-    project = project_of(lab, path, mode)
+    project = project_of(lab, path, mode, protocols_of(mode))
     assert project.svcform("apply", "--auto-approve").code == 0
     before = lab.run("n1", ["sh", "-c", "iptables-save; nft -s list ruleset"]).stdout
     web = project.path / "services/web.yml"
