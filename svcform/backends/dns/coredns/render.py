@@ -22,6 +22,8 @@ from svcform.program.program import Phase, Program, Step
 
 #: That of dns_ttl; a zone that somebody edited may have any.
 _LONGEST_WAIT = 3600
+#: Who remembers another type (``dns-version`` lasts eight hours) connects to nothing by it.
+_LEADING_TYPES = frozenset({"A", "AAAA", "CNAME", "SRV"})
 
 
 def render(inputs: RenderInput) -> Program:
@@ -113,8 +115,9 @@ def _leaving(work: Work) -> Iterator[str]:
 
 def _wait(work: Work) -> Iterator[Step]:
     """Until nobody remembers the names that went, if the play asks for it."""
-    gone = [found.ttl for edit in work.edits.values() for found in edit.gone]
-    seconds = min(max(gone, default=0), _LONGEST_WAIT)
+    gone = [found for edit in work.edits.values() for found in edit.gone]
+    ttls = [found.ttl for found in gone if found.type in _LEADING_TYPES]
+    seconds = min(max(ttls, default=0), _LONGEST_WAIT)
     if seconds and waits_out(work.corefile()):
         lines = [directives.wait(seconds)]
         yield _step(Phase.MAKE, "others forget the names that went", lines, seconds)

@@ -20,6 +20,7 @@ ZONE = "cluster.local."
 SOA = Soa(primary=f"ns.dns.{ZONE}", mailbox=f"hostmaster.{ZONE}")
 STAYS = RecordSet(f"a.{ZONE}", "A", 5, ("10.96.0.1",))
 GOES = RecordSet(f"b.{ZONE}", "A", 30, ("10.96.0.2",))
+VERSION = RecordSet(f"dns-version.{ZONE}", "TXT", 28800, ("1.1.0",))
 COMES = RecordSet(f"c.{ZONE}", "A", 30, ("10.96.0.3",))
 
 
@@ -63,7 +64,7 @@ def test_what_goes_goes_first_and_is_waited_out_before_anything_comes():
         (snapshot(STAYS, GOES, waits=False), snapshot(STAYS, waits=False), 0),
         (snapshot(STAYS, GOES._replace(ttl=99999)), snapshot(STAYS), 3600),
         (snapshot(STAYS), snapshot(STAYS, COMES), 0),
-        (snapshot(STAYS, GOES), {}, 30),
+        (snapshot(STAYS, GOES, VERSION), {}, 30),
         ({}, snapshot(STAYS), 0),
     ],
     ids=["nobody asked", "an hour at most", "nothing goes", "all of it goes", "the first time"],
