@@ -9,7 +9,7 @@ import pytest
 
 from svcform.backends.proxy.userspace import USERSPACE
 from svcform.model.endpoint import Endpoint, PortKey
-from svcform.model.net import Family, Protocol
+from svcform.model.net import Family, Protocol, family_of
 from svcform.model.service import NamespacedName, Service, ServicePort
 from svcform.model.settings import Settings
 from tests.flow import worlds
@@ -19,7 +19,7 @@ from tests.flow.under_test import NodeUnderTest, intent_of
 
 pytestmark = pytest.mark.root
 KEY = NamespacedName("test", "web")
-VIP = "10.96.0.80"
+VIP, VIP6 = "10.96.0.80", "fd00:96::80"
 RELOADS = 15
 _PYTHON = "/usr/bin/python3"
 #: Each endpoint says its address, and then what it hears.
@@ -33,8 +33,12 @@ class Say(socketserver.BaseRequestHandler):
 class Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = daemon_threads = True
     request_queue_size = 1000
-for number in range(1, 6):
-    server = Server((f"127.1.0.{number}", 8080), Say)
+class Server6(Server):
+    address_family = socketserver.socket.AF_INET6
+places = [(Server6, f"fd00:77::{n}") for n in range(1, 3)]
+places += [(Server, f"127.1.0.{n}") for n in range(1, 6)]
+for kind, address in places:
+    server = kind((address, 8080), Say)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 time.sleep(600)
 """
@@ -70,6 +74,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
         if arena.exec("test", "-x", _PYTHON).returncode:
             pytest.skip("the node has no Python for endpoints and clients")
         background = f'{_PYTHON} -c "$1" >/run/said 2>&1 &'
+        for number in (1, 2):
+            arena.run("ip", "address", "add", f"fd00:77::{number}/128", "dev", "lo", "nodad")
         arena.run("sh", "-c", background, "sh", _SERVERS)
         arena.run("sh", "-c", "until ss -ltn | grep -q 127.1.0.5:8080; do sleep 0.1; done")
         yield NodeUnderTest(arena)
@@ -78,22 +84,32 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeUnderTest]:
 def world(*addresses: str) -> World:
     """A Service with these endpoints."""
     port = ServicePort(name="http", port=80)
-    service = Service(key=KEY, cluster_ips=(VIP,), ip_families=(Family.IPV4,), ports=(port,))
-    behind = tuple(Endpoint(address, 8080) for address in addresses)
+    service = Service(key=KEY, cluster_ips=(VIP, VIP6), ip_families=tuple(Family), ports=(port,))
     settings = Settings(proxy_mode=USERSPACE.mode, node_ip=worlds.PRIMARY)
-    found = {PortKey("http", Protocol.TCP, Family.IPV4): behind}
+    found = {
+        PortKey("http", Protocol.TCP, family): tuple(
+            Endpoint(address, 8080) for address in addresses if family_of(address) is family
+        )
+        for family in Family
+    }
     return World({KEY: service}, {KEY: found}, settings, worlds.NODE_ADDRESSES)
 
 
-def reached(node: NodeUnderTest, times: int) -> Counter[str]:
+def reached(node: NodeUnderTest, times: int, vip: str = VIP) -> Counter[str]:
     """Whom so many connections reached, one after the other."""
-    return Counter(node.arena.run(_PYTHON, "-c", _COUNT, VIP, str(times)).split())
+    return Counter(node.arena.run(_PYTHON, "-c", _COUNT, vip, str(times)).split())
 
 
 def test_endpoints_take_turns(node: NodeUnderTest):
     node.apply(intent_of(world("127.1.0.1", "127.1.0.2", "127.1.0.3")))
 
     assert set(reached(node, 12).values()) == {4}
+
+
+def test_ipv6_is_carried_past_an_endpoint_that_is_silent(node: NodeUnderTest):
+    node.apply(intent_of(world("127.1.0.1", "fd00:77::1", "fd00:77::2", "fd00:77::9")))
+
+    assert reached(node, 9, VIP6).keys() == {"fd00:77::1", "fd00:77::2"}
 
 
 @pytest.mark.parametrize("dead", ["127.1.0.9", "203.0.113.9"], ids=["refuses", "is silent"])
