@@ -9,15 +9,18 @@ from svcform.errors import ReadingFailed
 from svcform.lang import conntrack
 from svcform.model.facts import Facts
 from svcform.model.net import Protocol
+from svcform.model.settings import ProxyMode
 from svcform.plan.services import ServiceChange, ServiceRow
 from svcform.policy.connections import (
     Keeps,
     OriginalDestination,
     keeps_after,
     keeps_before,
+    keeps_nothing,
     of_udp,
 )
 from svcform.policy.intent import Destination, Intent, PortGroup
+from svcform.policy.proxied import redirected
 from svcform.program.program import Phase, Program, Step
 from svcform.program.reading import shell_source
 
@@ -31,11 +34,26 @@ def forget_connections(changes: Sequence[ServiceChange], intent: Intent, facts: 
     """
     if "conntrack" not in facts.tools:
         return Program()
+    if intent.settings.proxy_mode is ProxyMode.USERSPACE:
+        intent = redirected(intent)
     groups = (intent.common, intent.own) if intent.wanted else ()
     try:
         return _program(of_udp(changes), groups)
     except ValueError as error:
         raise ReadingFailed(f"The node's state folder has been damaged: {error}.") from error
+
+
+def forget_holder(rows: Iterable[ServiceRow], *, leaves: bool, comes: bool) -> Program:
+    """The step, and the one of the way back, where a mode that holds connections leaves or comes.
+
+    A client that keeps sending would go on being taken to where nobody is any more.
+    Raises ReadingFailed where the node's table of Services is damaged.
+    """
+    try:
+        steps = _steps(keeps_nothing(rows))
+    except ValueError as error:
+        raise ReadingFailed(f"The node's state folder has been damaged: {error}.") from error
+    return Program(steps=steps if leaves else (), undo=steps if comes else ())
 
 
 def with_repaired(

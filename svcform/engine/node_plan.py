@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from svcform.backends.contract import Backend, Narrowing, RenderInput
 from svcform.backends.registry import BACKENDS
 from svcform.diagnostics import Diagnostic, Severity, errors
-from svcform.engine.connections import forget_connections, with_repaired
+from svcform.engine.connections import forget_connections, forget_holder, with_repaired
 from svcform.engine.drift import drift, left
 from svcform.engine.lockout import find_cuts
 from svcform.engine.node_checks import check_node
@@ -16,10 +16,12 @@ from svcform.engine.observe import Observation
 from svcform.engine.ownership import check_ownership, claims
 from svcform.engine.shared import Shared
 from svcform.errors import NodeError, ToolMissing
+from svcform.model.facts import Facts
 from svcform.model.node import Node
 from svcform.plan.diff import Change
 from svcform.plan.order import join_programs
 from svcform.plan.plan import NodeBinding, NodePlan, Problem
+from svcform.plan.services import ServiceRow
 from svcform.plan.snapshot import ObjectAddress, Snapshot
 from svcform.policy import table
 from svcform.policy.intent import Intent
@@ -99,6 +101,7 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
         [
             *(_program(side, task, shared) for side in sides),
             forget_connections(clients, task.intent, observation.facts),
+            _forget_holder(sides, (*recorded.services, *after_rows), observation.facts),
         ]
     )
     return replace(
@@ -166,6 +169,16 @@ def _program(side: _Side, task: Task, shared: Shared) -> Program:
             drain_wait=task.intent.settings.drain_wait,
         ),
     )
+
+
+def _forget_holder(sides: Sequence[_Side], rows: Sequence[ServiceRow], facts: Facts) -> Program:
+    """What ends connections that a mode holds itself, where it leaves or comes."""
+    holders = [side for side in sides if side.backend.mode and side.backend.mode.holds_connections]
+    leaves = any(side.live and not side.wanted for side in holders)
+    comes = any(side.wanted and not side.live for side in holders)
+    if not (leaves or comes) or "conntrack" not in facts.tools:
+        return Program()
+    return forget_holder(rows, leaves=leaves, comes=comes)
 
 
 def _binding(task: Task) -> NodeBinding:

@@ -30,6 +30,15 @@ class ProxyMode(Enum):
         return self is ProxyMode.USERSPACE
 
     @property
+    def holds_connections(self) -> bool:
+        """Whether connections end with the mode: other than conntrack knows where they go.
+
+        IPVS and proxies have tables of their own; what conntrack has of these connections leads
+        nowhere without them.
+        """
+        return self in {ProxyMode.IPVS, ProxyMode.USERSPACE}
+
+    @property
     def protocols(self) -> frozenset[Protocol]:
         """Those that it can carry: no program that userspace mode uses knows SCTP."""
         left_out = {Protocol.SCTP} if self is ProxyMode.USERSPACE else set()

@@ -75,6 +75,14 @@ def keeps_before(changes: Collection[ServiceChange]) -> Keeps:
     return _in_order(keeps)
 
 
+def keeps_nothing(rows: Iterable[ServiceRow]) -> Keeps:
+    """No client of these rows stays where conntrack takes it.
+
+    Raises ValueError for rows that ``policy.table`` never wrote.
+    """
+    return _in_order(dict.fromkeys((place for row in rows for place in _places(row)), ()))
+
+
 def _in_order(keeps: Keeps) -> Keeps:
     order = sorted(keeps, key=lambda place: (place.family.value, place.address or "", place.port))
     return {place: keeps[place] for place in order}

@@ -195,7 +195,9 @@ def _sockets_of(port: PortIntent, places: _Places) -> dict[Pool, Socket]:
 def _to_sockets(port: PortIntent, behind: Mapping[Pool, Socket]) -> PortIntent:
     frontends = tuple(_redirect(frontend, behind) for frontend in port.frontends)
     places = tuple(sorted(socket.place for socket in behind.values()))
-    return replace(port, frontends=frontends, endpoints=places, serving=(), draining=())
+    # Clients of the mode before may stay with endpoints that conntrack takes them to.
+    serving = tuple(sorted({*port.serving, *places})) if port.protocol is Protocol.UDP else ()
+    return replace(port, frontends=frontends, endpoints=places, serving=serving, draining=())
 
 
 def _redirect(frontend: Frontend, behind: Mapping[Pool, Socket]) -> Frontend:

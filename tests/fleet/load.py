@@ -1,8 +1,8 @@
 """New connections to frontends, one after the other, until told to stop; and some that stay.
 
 ``python -m tests.fleet.load ADDRESS PROTOCOL:PORT…`` prints ``ready``, and at the end one line of
-JSON for each frontend: how many new connections there were, how many failed, and whether those that
-were there at the start still reach the endpoint that they had.
+JSON for each frontend: how many new connections there were, how many failed, whether those that
+were there at the start still reach the endpoint that they had, and whether those of UDP reach any.
 """
 
 from __future__ import annotations
@@ -102,6 +102,7 @@ class Frontend:
     count: int = 0
     failed: list[str] = field(default_factory=list)
     kept: bool = True
+    served: bool = True
     _stay: list[tuple[Client, str]] = field(default_factory=list)
 
     def _open(self) -> Client:
@@ -130,8 +131,10 @@ class Frontend:
             self._check()
 
     def end(self) -> None:
-        """Ask those that stayed a last time."""
+        """Ask those that stayed a last time, and whether anybody answers their datagrams."""
         self._check()
+        if self.protocol == "UDP":
+            self.served = all(_is_served(client) for client, _ in self._stay)
 
     def _check(self) -> None:
         for client, at in self._stay if self.kept else ():
@@ -144,8 +147,17 @@ class Frontend:
 
     def told(self) -> str:
         """One line."""
-        names = ("protocol", "address", "port", "count", "failed", "kept")
+        names = ("protocol", "address", "port", "count", "failed", "kept", "served")
         return json.dumps({name: getattr(self, name) for name in names})
+
+
+def _is_served(client: Client) -> bool:
+    with contextlib.suppress(OSError):
+        client.ask()  # it may be told now that its last datagram met a closed port
+    try:
+        return bool(client.ask())
+    except OSError:
+        return False
 
 
 def _frontends(address: str, words: list[str]) -> Iterator[Frontend]:

@@ -72,6 +72,16 @@ def test_rules_lead_to_one_socket_which_has_all_endpoints():
     assert {r.to for f in port.frontends for r in f.routes} == {Pool((socket.place,))}
 
 
+def test_clients_of_udp_stay_with_the_socket_and_with_endpoints_of_the_mode_before():
+    dns = service(cluster_ips=("10.96.0.10",), ports=(ServicePort(protocol=Protocol.UDP, port=53),))
+    decided = userspace(dns)
+
+    (socket,) = sockets(decided)
+    (port,) = ports(proxied.redirected(decided))
+
+    assert set(port.serving) == {socket.place, *socket.pool.destinations}
+
+
 def test_affinity_is_the_sockets_and_none_of_the_rules():
     """All clients of a Service port reach the same socket: only the proxy can tell them apart."""
     decided = userspace(service(**CLUSTER_IP, affinity_seconds=60))
