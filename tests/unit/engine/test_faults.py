@@ -394,7 +394,7 @@ def test_a_disk_that_fills_up_in_the_middle_does_not_keep_the_node_from_going_ba
     lab_node: LabNode,
 ) -> None:
     before = settings(lab_node)
-    lab_node.run(f"mkdir -p {lab_node.state}; mount -t tmpfs -o size=900k none {lab_node.state}")
+    lab_node.run(f"mkdir -p {lab_node.state}; mount -t tmpfs -o size=1500k none {lab_node.state}")
     made = plan(lab_node.node(), port())
     fill = f"cat /dev/zero >{lab_node.state}/fill 2>/dev/null; true"
     outcome = carry_out(lab_node.node(), with_step(made, "sh", "-c", fill))
