@@ -124,7 +124,7 @@ def _beside_rules(arena: Arena) -> list[str]:
 
 
 #: What there is while a node is looked at, and on a guest always.
-_COMMANDS = {"ps", "nsenter", "sh", "python3", "bpfilter_umh"}
+_COMMANDS = {"ps", "nsenter", "sh", "python", "python3", "bpfilter_umh"}
 
 
 def _own_tables(arena: Arena) -> list[str]:

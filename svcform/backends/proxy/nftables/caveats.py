@@ -31,7 +31,9 @@ def caveats(
     """All that stands in the way."""
     foreign = readings.get(_FOREIGN)
     text = foreign.output.decode(errors="replace") if foreign else ""
-    return (*_too_old(facts, intent.node_name), *foreign_drops(text, intent.node_name))
+    forwards = not intent.settings.proxy_mode.terminates
+    drops = foreign_drops(text, intent.node_name) if forwards else ()
+    return (*_too_old(facts, intent.node_name), *drops)
 
 
 def _too_old(facts: Facts, node: str) -> Iterator[Diagnostic]:

@@ -40,11 +40,12 @@ def caveats(
     node = intent.node_name
     foreign = readings.get(_FOREIGN)
     text = foreign.output.decode(errors="replace") if foreign else ""
+    forwards = not intent.settings.proxy_mode.terminates
     return (
         *_too_old(facts, node),
         *_incompatible(readings, facts, node),
-        *foreign_drops(text, node),
-        *_foreign_forward(readings, facts, node),
+        *(foreign_drops(text, node) if forwards else ()),
+        *(_foreign_forward(readings, facts, node) if forwards else ()),
         *_foreign_marks(readings, facts, intent),
         *reloaders(facts, node),
     )
