@@ -16,7 +16,8 @@ for run in $state/runs/*; do
 	[ ! -e "$run" ] || echo "run $(cat "$run/outcome" || echo "${run##*/}")"
 done
 for receipt in $state/receipts/*; do
-	[ ! -e "$receipt" ] || echo "receipt $(sed -n 's/^outcome	//p' "$receipt") $(wc -l <"$receipt")"
+	[ ! -e "$receipt" ] ||
+		echo "receipt $(sed -n 's/^outcome	//p; $s/^detail	.*/whole/p' "$receipt" | tr '\n' ' ')"
 done
 [ ! -e $state/lock ] || echo "lock $(wc -c <$state/lock)"
 for process in /proc/[0-9]*; do

@@ -37,8 +37,7 @@ def look(node: UmlNode) -> State:
 
 
 _STATE = "file /var/lib/svcform/"
-#: A whole receipt has 11 lines.
-_ROLLED_BACK = "receipt rolled-back 11"
+_ROLLED_BACK = "receipt rolled-back whole"
 
 
 def is_old(found: State, old: State) -> bool:

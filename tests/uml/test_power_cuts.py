@@ -35,7 +35,7 @@ def test_what_was_confirmed_outlives_a_power_cut_at_once(told: Story):
     assert {"forwards 1", "route 10.96.0.0/16 dev lo scope link src 192.168.99.11"} <= set(
         second.new.settings
     )
-    assert second.new.receipts == ("receipt applied 11",) * 2
+    assert second.new.receipts == ("receipt applied whole",) * 2
     assert not second.new.runs
     assert not second.new.rest
 
