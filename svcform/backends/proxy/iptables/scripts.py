@@ -30,10 +30,11 @@ tool() {
 }
 """
 
-#: A tool that isn't there: what svcform keeps on the node tells whether it ever was.
+#: A tool that isn't there: the confirmed state tells whether it has rules of ours to show.
 _MISSING = r"""
 command -v @TOOL@ >/dev/null 2>&1 || {
-  grep -rqs @TOOL@ "${SVCFORM_STATE:-/var/lib/svcform}" || exit 90
+  kept=${SVCFORM_STATE:-/var/lib/svcform}/confirmed/iptables/iptables.@VARIANT@.@FAMILY@
+  grep -qs SVCFORM- "$kept" || exit 90
   echo "@TOOL@: not found" >&2
   exit 91
 }
@@ -73,7 +74,7 @@ def save_script(variant: Variant, family: str) -> str:
     """The probe: what the tables of a variant and family hold."""
     tool = f"{TOOL_PREFIXES[family]}-{variant.value}-save"
     script = _SAVE[variant].replace("@FAMILY@", family).replace("@TOOL@", tool)
-    return _FUNCTIONS + script
+    return _FUNCTIONS + script.replace("@VARIANT@", variant.value)
 
 
 #: Reads ``VARIANT FAMILY TABLE CHAIN`` lines; prints each with ``+`` in front if the chain is

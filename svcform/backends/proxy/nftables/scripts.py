@@ -54,7 +54,7 @@ lines() {
 #: What traffic has filled is left out, as far as nft lets it be.
 _LIST = r"""
 command -v nft >/dev/null 2>&1 || {
-  grep -qs 'svcform nftables' "$state"/confirmed/nftables/* || exit 90
+  grep -qs '^add table' "$state"/confirmed/nftables/* || exit 90
   echo "nft: not found" >&2
   exit 91
 }
