@@ -34,7 +34,8 @@ _FILES = (
     f"{CLIENT_KEY}.pub",
     "svcform.lock.yml",
 )
-_MACHINE = ("--mount", "--uts", "--ipc", "--net", "--pid")
+#: The root, too: where the lab is made in a chroot, the mount namespace's own root is outside of it.
+_MACHINE = ("--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd")
 _MODULE = "svcform.lab.supervisor"
 
 

@@ -189,7 +189,8 @@ def _harden(running: _Running, node: NodeSpec) -> None:
 
 
 def _enter(running: _Running, node: NodeSpec) -> list[str]:
-    return ["nsenter", "--all", "--target", str(running.inits[node.name])]
+    init = str(running.inits[node.name])
+    return ["nsenter", "--all", "--root", "--wd", "--target", init]
 
 
 def _on_node(running: _Running, node: NodeSpec, command: list[str], given: str = "") -> None:

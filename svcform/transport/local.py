@@ -55,7 +55,9 @@ def _enter(connection: Connection) -> tuple[str, ...]:
         ) from None
     user = ("--user", "--preserve-credentials") if other_user else ()
     target = ("--target", str(connection.lab_pid))
-    return ("nsenter", *target, *user, "--net", "--mount", "--uts", "--ipc", "--pid", "--")
+    # The root, too: a lab that is made in a chroot has another than its mount namespace.
+    machine = ("--net", "--mount", "--uts", "--ipc", "--pid", "--root", "--wd", "--")
+    return ("nsenter", *target, *user, *machine)
 
 
 class LocalSession:

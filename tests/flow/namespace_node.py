@@ -15,7 +15,7 @@ from svcform.lab import kernel, machine, network
 from tests.flow import raw
 from tests.flow.node import LINK, SYSCTLS, WORLD_MAC, make_disk, open_link
 
-_MACHINE = ("--mount", "--uts", "--ipc", "--net", "--pid")
+_MACHINE = ("--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd")
 
 
 @dataclass(slots=True)

@@ -184,3 +184,21 @@ def test_programs_of_this_machine_run_in_a_nodes_network(lab_of_three: Lab):
     done = lab_of_three.run("node-1", [sys.executable, "-c", "print(42)"], machine=False)
 
     assert done.stdout == b"42\n"
+
+
+@root
+def test_a_lab_that_is_made_in_a_chroot_has_machines_of_its_own(tmp_path: Path):
+    """Its mount namespace's own root is the machine outside, which a node must not write to."""
+    inside = tmp_path / "inside"
+    inside.mkdir()
+    script = f"""
+        mount --rbind / {inside} && cd / && exec chroot {inside} sh -ec '
+            cd {tmp_path}
+            {sys.executable} -m svcform lab up --embedded >/dev/null
+            {sys.executable} -m svcform lab exec node-1 ls {tmp_path} || echo hidden
+            {sys.executable} -m svcform lab down'
+    """
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert done.stdout.strip() == "hidden", done.stderr
