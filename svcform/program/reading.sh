@@ -15,14 +15,14 @@ case $nonce in '' | *[!0-9a-f]*) exit 64 ;; esac
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# Fd 4 is the answer; stderr ends in $note together with the exit code, which is its last word.
+# Fd 4 is the answer; what goes to stderr ends in $note.  There are forty of these on each node: a
+# section costs one process, and those of its own.
 section() {
 	printf '%s begin %s\n' "$nonce" "$1"
-	note=$({
-		("$2") 2>&1 >&4 </dev/null
-		printf ' %s' "$?"
-	} | tail -c 600 | tr '\n' ' ')
-	printf '\n%s end %s %s\n' "$nonce" "${note##* }" "${note% *}"
+	note=$("$2" 2>&1 >&4 </dev/null)
+	code=$?
+	[ -z "$note" ] || note=$(printf '%s' "$note" | tail -c 600 | tr '\n' ' ')
+	printf '\n%s end %s %s\n' "$nonce" "$code" "$note"
 }
 
 fact_host() {

@@ -28,7 +28,8 @@ meta() { # KEY: by the shell itself, for it is asked often
 	done <"$dir/meta"
 }
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
-uptime() { cut -d . -f 1 /proc/uptime; }
+# By the shell itself, for a guard asks all the time.
+uptime() { IFS=. read -r up _ </proc/uptime && echo "$up"; }
 # A zombie has ended: nothing for it.
 started() { # PID: in clock ticks since the boot (proc(5)); nothing where there is no such process
 	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
@@ -39,7 +40,7 @@ started() { # PID: in clock ticks since the boot (proc(5)); nothing where there 
 	*) echo "${20}" ;;
 	esac
 }
-boot() { cat /proc/sys/kernel/random/boot_id; }
+boot() { read -r id </proc/sys/kernel/random/boot_id && echo "$id"; }
 syslog() { ! has logger || logger -t svcform -- "$1" 2>/dev/null; }
 pause() { # FILE...: a tenth of a second, or until one of them is there
 	[ $# -gt 0 ] || {
