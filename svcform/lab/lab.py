@@ -34,7 +34,7 @@ _FILES = (
     f"{CLIENT_KEY}.pub",
     "svcform.lock.yml",
 )
-#: The root, too: where the lab is made in a chroot, the mount namespace's own root is outside of it.
+#: The root, too: in a chroot the mount namespace's own root is the machine outside of it.
 _MACHINE = ("--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd")
 _MODULE = "svcform.lab.supervisor"
 
