@@ -8,6 +8,6 @@ from svcform.backends.host import HOST
 from svcform.backends.proxy.iptables import IPTABLES
 from svcform.backends.proxy.ipvs import IPVS
 from svcform.backends.proxy.nftables import NFTABLES
-from svcform.backends.proxy.userspace import USERSPACE
+from svcform.backends.proxy.userspace import HEALTH, USERSPACE
 
-BACKENDS: tuple[Backend, ...] = (HOST, IPVS, IPTABLES, NFTABLES, USERSPACE, COREDNS)
+BACKENDS: tuple[Backend, ...] = (HOST, IPVS, IPTABLES, NFTABLES, USERSPACE, HEALTH, COREDNS)

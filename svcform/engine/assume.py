@@ -23,8 +23,21 @@ _TOOLS = {
     "ip6tables-nft": f"ip6tables {_IPTABLES}",
     "nft": "nftables v1.0.6",
     "conntrack": "conntrack v1.4.7 (conntrack-tools)",
+    "haproxy": "2.6.12",
+    "nginx": "1.22.1",
     **dict.fromkeys(
-        ("ip", "ipset", "ipvsadm", "modprobe", "sysctl", "gzip", "sha256sum"), "present"
+        (
+            "ip",
+            "ipset",
+            "ipvsadm",
+            "modprobe",
+            "sysctl",
+            "gzip",
+            "sha256sum",
+            "nginx-stream",
+            "bash",
+        ),
+        "present",
     ),
 }
 _SYSCTLS = {

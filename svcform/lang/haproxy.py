@@ -11,11 +11,17 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from svcform.lang.listener import Listener, check_name, parse_place, place_text
+from svcform.lang.listener import (
+    Listener,
+    check_address,
+    check_name,
+    parse_place,
+    place_text,
+)
 
 _CHECK = re.compile(
-    r"frontend (?P<name>\S+)\n    mode http\n    timeout client 10s\n"
-    r"    bind \*:(?P<port>\d+)\n(?:    bind :::\d+ v6only\n)?"
+    r"frontend (?P<name>\S+)\n    bind \*:(?P<port>\d+)\n(?P<ipv6>    bind :::\d+ v6only\n)?"
+    r"(?P<here>(?:    acl here dst \S+\n)*)(?:    tcp-request connection reject unless here\n)?"
     r"    http-request return status (?:200|503) content-type application/json "
     r"hdr X-Load-Balancing-Endpoint-Weight (?P<count>\d+) string '[^'\n]*'\n"
 )
@@ -25,12 +31,22 @@ class Check(NamedTuple):
     """An HTTP answer for load balancers: 200 where the Service has endpoints here, else 503.
 
     ``name`` is ``health.NAMESPACE.SERVICE``; ``ipv6`` says whether the node has that family.
+    ``addresses`` are the node's that answer; without any, all do.
     """
 
     name: str
     port: int
     endpoints: int
+    addresses: tuple[str, ...]
     ipv6: bool
+
+
+class CheckFrame(NamedTuple):
+    """What stands in front of all answers; see :class:`Frame`."""
+
+    socket_prefix: str
+    max_connections: int
+    client_seconds: int
 
 
 class Frame(NamedTuple):
@@ -82,20 +98,32 @@ def write_frame(frame: Frame) -> str:
     )
 
 
-def write_proof(port: int, mark: str) -> str:
-    """A frontend on the loopback that answers ``mark``, by which a reload is proven."""
-    return (
-        "frontend proof\n    mode http\n    timeout client 5s\n"
-        f"    bind 127.0.0.1:{port}\n"
-        f"    http-request return status 200 content-type text/plain string {mark}\n"
+def write_check_frame(frame: CheckFrame) -> str:
+    """The sections ``global`` and ``defaults``; whoever says nothing keeps nobody from asking."""
+    return "\n".join(
+        (
+            "global",
+            f"    maxconn {frame.max_connections}",
+            "    nbthread 1",
+            "    uid 65534",
+            "    gid 65534",
+            f"    stats socket {frame.socket_prefix}.sock mode 600 level admin expose-fd listeners",
+            "defaults",
+            "    mode http",
+            f"    timeout client {frame.client_seconds}s",
+            "",
+        )
     )
 
 
-def write(listeners: Sequence[Listener], checks: Sequence[Check] = ()) -> str:
-    """The sections of some listeners and checks; raises ValueError for what doesn't fit in."""
-    lines = [line for listener in listeners for line in _listen(listener)]
-    lines += [line for check in checks for line in _answer(check)]
-    return "".join(f"{line}\n" for line in lines)
+def write(listeners: Sequence[Listener]) -> str:
+    """The sections of some listeners; raises ValueError for what doesn't fit in."""
+    return "".join(f"{line}\n" for listener in listeners for line in _listen(listener))
+
+
+def write_checks(checks: Sequence[Check]) -> str:
+    """The sections of some answers; raises ValueError for what doesn't fit in."""
+    return "".join(f"{line}\n" for check in checks for line in _answer(check))
 
 
 def _listen(listener: Listener) -> Iterator[str]:
@@ -136,36 +164,48 @@ def _answer(check: Check) -> Iterator[str]:
         f'"localEndpoints":{check.endpoints},"serviceProxyHealthy":true}}'
     )
     yield f"frontend {check.name}"
-    yield "    mode http"
-    # Whoever says nothing takes no connection away from Services.
-    yield "    timeout client 10s"
+    # A socket for an address that the node loses would keep all others from being there.
     yield f"    bind *:{check.port}"
     if check.ipv6:
         yield f"    bind :::{check.port} v6only"
+    for address in check.addresses:
+        yield f"    acl here dst {check_address(address)}"
+    if check.addresses:
+        yield "    tcp-request connection reject unless here"
     yield (
         f"    http-request return status {status} content-type application/json "
         f"hdr X-Load-Balancing-Endpoint-Weight {check.endpoints} string '{body}'"
     )
 
 
-def parse(text: str) -> tuple[tuple[Listener, ...], tuple[Check, ...]]:
+def parse(text: str) -> tuple[Listener, ...]:
     """What :func:`write` was given; raises ValueError for any other text."""
-    listeners, checks = [], []
-    for section in re.findall(r"[^ \n][^\n]*\n(?: [^\n]*\n)*", text):
-        if section.startswith("frontend "):
-            checks.append(_parse_check(section))
-        else:
-            listeners.append(_parse_listen(section.splitlines()))
-    if write(listeners, checks) != text:
+    found = tuple(_parse_listen(section.splitlines()) for section in _sections(text))
+    if write(found) != text:
         raise ValueError("it has other lines than svcform writes")
-    return tuple(listeners), tuple(checks)
+    return found
+
+
+def parse_checks(text: str) -> tuple[Check, ...]:
+    """What :func:`write_checks` was given; raises ValueError for any other text."""
+    found = tuple(map(_parse_check, _sections(text)))
+    if write_checks(found) != text:
+        raise ValueError("it has other lines than svcform writes")
+    return found
+
+
+def _sections(text: str) -> list[str]:
+    return re.findall(r"[^ \n][^\n]*\n(?: [^\n]*\n)*", text)
 
 
 def _parse_check(section: str) -> Check:
     found = _CHECK.fullmatch(section)
     if not found:
         raise ValueError(f"a frontend that svcform does not write: {section.splitlines()[0]!r}")
-    return Check(found["name"], int(found["port"]), int(found["count"]), "v6only" in section)
+    addresses = tuple(line.split()[-1] for line in found["here"].splitlines())
+    return Check(
+        found["name"], int(found["port"]), int(found["count"]), addresses, bool(found["ipv6"])
+    )
 
 
 def _parse_listen(lines: Sequence[str]) -> Listener:

@@ -29,8 +29,9 @@ class Listener(NamedTuple):
 
 def place_text(address: str, port: int) -> str:
     """``10.0.0.1:80`` or ``[fd00::1]:80``, of a canonical address; raises ValueError for others."""
-    if not _ADDRESS.fullmatch(address) or not 0 < port < 65536:
+    if not 0 < port < 65536:
         raise ValueError(f"no address and port: {address!r}, {port!r}")
+    check_address(address)
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
@@ -41,6 +42,13 @@ def parse_place(text: str) -> tuple[str, int]:
     if not port.isdecimal() or place_text(address, int(port)) != text:
         raise ValueError(f"no address and port: {text!r}")
     return address, int(port)
+
+
+def check_address(address: str) -> str:
+    """The canonical address; raises ValueError for what can be none."""
+    if not _ADDRESS.fullmatch(address):
+        raise ValueError(f"no address: {address!r}")
+    return address
 
 
 def check_name(name: str) -> str:

@@ -60,11 +60,6 @@ def write_frame(frame: Frame) -> str:
     )
 
 
-def write_proof(port: int, mark: str) -> str:
-    """A server on the loopback that says ``mark``, by which a reload is proven."""
-    return f"server {{\n    listen 127.0.0.1:{port};\n    return {mark};\n}}\n"
-
-
 def write(listeners: Sequence[Listener]) -> str:
     """The blocks of some listeners; raises ValueError for what doesn't fit in."""
     return "".join(f"{line}\n" for listener in listeners for line in _blocks(listener))

@@ -8,7 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
-from svcform.model.net import Family
+from svcform.model.net import Family, Protocol
 
 
 def _empty() -> Mapping[str, str]:
@@ -42,6 +42,19 @@ class Listening(NamedTuple):
 
     address: str
     port: int
+
+
+class ForeignSocket(NamedTuple):
+    """A socket that somebody else than svcform's servers listens on.
+
+    The address is canonical, empty for all of the node's, ``0.0.0.0`` or ``::`` for all of one
+    family.  ``process`` is who it is, as a person reads it.
+    """
+
+    protocol: Protocol
+    address: str
+    port: int
+    process: str
 
 
 class SshConnection(NamedTuple):
@@ -82,6 +95,7 @@ class Facts:
     ``dns_serial`` is the highest serial of a zone on the node, for a plan on any node of the run; 0
     for none.
     ``open_files`` is how many files root may let a process open, 0 where that isn't known.
+    ``foreign_sockets`` are those that could be seen, where the node has HAProxy or nginx.
     ``ssh`` is None where the reading came in otherwise;
     ``sshd`` are the sockets on which the node's sshd listens, as far as that could be seen.
     """
@@ -110,6 +124,7 @@ class Facts:
     filtered: frozenset[Family] = frozenset()
     ssh: SshConnection | None = None
     sshd: tuple[Listening, ...] = ()
+    foreign_sockets: tuple[ForeignSocket, ...] = ()
     resolver: Resolver = field(default_factory=Resolver)
 
     def has_address(self, address: str) -> bool:

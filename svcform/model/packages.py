@@ -15,8 +15,13 @@ _INSTALL = {
     "alpine": "apk add",
     "arch": "pacman -S",
 }
-_PACKAGES = {"nft": "nftables", "ip6tables": "iptables", "conntrack": "conntrack-tools"}
-_DEBIAN_PACKAGES = {"conntrack": "conntrack"}
+_PACKAGES = {
+    "nft": "nftables",
+    "ip6tables": "iptables",
+    "conntrack": "conntrack-tools",
+    "nginx-stream": "nginx-mod-stream",
+}
+_DEBIAN_PACKAGES = {"conntrack": "conntrack", "nginx-stream": "libnginx-mod-stream"}
 
 
 def install_command(tool: str, os_release: Mapping[str, str]) -> str:

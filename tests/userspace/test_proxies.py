@@ -1,9 +1,8 @@
-"""The proxies of userspace mode on a node: answered health checks, and what others do to them."""
+"""The proxies of userspace mode on a node, and what others do to them."""
 
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterator
 
 import pytest
@@ -21,13 +20,12 @@ from svcform.model.service import (
 from svcform.model.settings import Settings
 from svcform.policy.proxied import PROXY_ADDRESSES
 from tests.flow import worlds
-from tests.flow.arena import Arena, open_arena
+from tests.flow.arena import open_arena
 from tests.flow.model import World
 from tests.flow.under_test import NodeUnderTest, intent_of
 
 pytestmark = pytest.mark.root
 KEY = NamespacedName("test", "web")
-HEALTH = 31000
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +44,6 @@ def world(here: int) -> World:
         ip_families=(Family.IPV4,),
         ports=ports,
         external_traffic_policy=TrafficPolicy.LOCAL,
-        health_check_node_port=HEALTH,
     )
     behind = tuple(
         Endpoint(f"10.244.2.{n}", 8080, node=worlds.HERE if n < here else worlds.THERE)
@@ -58,30 +55,6 @@ def world(here: int) -> World:
 
 
 _PROTOCOLS = (Protocol.TCP, Protocol.UDP)
-
-
-def health(arena: Arena, address: str) -> tuple[int, dict]:
-    """What a load balancer is told: status and body."""
-    words = ("curl", "-s", "-m", "10", "-w", "\n%{http_code}", f"http://{address}:{HEALTH}/")
-    body, _, status = arena.run(*words).rpartition("\n")
-    return int(status), json.loads(body)
-
-
-@pytest.mark.parametrize("address", ["192.168.0.2", "[fd00::2]"])
-@pytest.mark.parametrize(("here", "status"), [(2, 200), (0, 503)])
-def test_a_health_check_counts_the_endpoints_of_the_node(
-    node: NodeUnderTest, here: int, status: int, address: str
-):
-    node.apply(intent_of(world(here)))
-
-    assert health(node.arena, address) == (
-        status,
-        {
-            "service": {"namespace": "test", "name": "web"},
-            "localEndpoints": here,
-            "serviceProxyHealthy": True,
-        },
-    )
 
 
 @pytest.mark.parametrize("program", ["haproxy", "nginx"])

@@ -25,15 +25,32 @@ listeners = st.builds(
 )
 
 
-@given(st.lists(listeners, max_size=4), st.none() | st.integers(1, 86400), st.booleans())
+@given(st.lists(listeners, max_size=4), st.none() | st.integers(1, 86400))
 def test_what_is_written_for_haproxy_reads_back(
-    given_listeners: list[Listener], seconds: int | None, ipv6: bool
+    given_listeners: list[Listener], seconds: int | None
 ):
     entries = 0 if seconds is None else 100
     some = [x._replace(affinity_seconds=seconds, affinity_entries=entries) for x in given_listeners]
-    checks = (haproxy.Check("health.default.web", 31000, 2, ipv6),)
 
-    assert haproxy.parse(haproxy.write(some, checks)) == (tuple(some), checks)
+    assert haproxy.parse(haproxy.write(some)) == tuple(some)
+
+
+@given(
+    st.lists(labels, min_size=1, max_size=4, unique=True),
+    st.integers(0, 9),
+    st.lists(places, max_size=3),
+    st.booleans(),
+)
+def test_answers_to_health_checks_read_back(
+    names: list[str], endpoints: int, some: list[tuple[str, int]], ipv6: bool
+):
+    addresses = tuple(address for address, _ in some)
+    checks = tuple(
+        haproxy.Check(f"health.default.{name}", 31000 + n, endpoints, addresses, ipv6)
+        for n, name in enumerate(names)
+    )
+
+    assert haproxy.parse_checks(haproxy.write_checks(checks)) == checks
 
 
 @given(st.lists(listeners, max_size=4), st.booleans())

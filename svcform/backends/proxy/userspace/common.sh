@@ -1,4 +1,5 @@
-# What the scripts of this backend share.  A server is haproxy or nginx; its files are in its folder.
+# What the scripts share.  A server is haproxy, nginx or health, and those that a script is about are
+# in $servers; a server's files are in its folder.
 LC_ALL=C
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 export LC_ALL PATH
@@ -8,8 +9,9 @@ tab='	'
 has() { command -v "$1" >/dev/null 2>&1; }
 persist() { sync "$@" 2>/dev/null || sync; }
 say() { printf '%s\n' "$*" >&2; }
-suffix() { case $1 in haproxy) echo cfg ;; *) echo conf ;; esac; }
-proof_port() { case $1 in haproxy) echo 29998 ;; *) echo 29999 ;; esac; }
+program() { case $1 in nginx) echo nginx ;; *) echo haproxy ;; esac; }
+suffix() { case $1 in nginx) echo conf ;; *) echo cfg ;; esac; }
+proof_port() { case $1 in haproxy) echo 29998 ;; nginx) echo 29999 ;; *) echo 10239 ;; esac; }
 unit_file() { # SERVER
 	for entry in /etc/systemd/system/svcform-"$1".service /etc/init.d/svcform-"$1"; do
 		[ ! -e "$entry" ] || printf '%s\n' "$entry"
@@ -24,9 +26,11 @@ is_here() { # PID
 	done
 }
 server() { # SERVER
-	all=" $(grep -lsF "$etc/$1/$1.$(suffix "$1")" /proc/[0-9]*/cmdline | sed 's,^/proc/,,; s,/.*,,' | tr '\n' ' ')"
+	# With -F busybox stops at the first NUL (1.36).
+	all=" $(grep -ls "$etc/$1/$1[.]$(suffix "$1")" /proc/[0-9]*/cmdline | sed 's,^/proc/,,; s,/.*,,' | tr '\n' ' ')"
+	name=$(program "$1")
 	for pid in $all; do
-		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$1" ] && is_here "$pid" || continue
+		[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$name" ] && is_here "$pid" || continue
 		parent=$(awk '$1 == "State:" && $2 ~ /[ZX]/ { exit } $1 == "PPid:" { print $2 }' "/proc/$pid/status" 2>/dev/null)
 		case "$all" in *" ${parent:-$pid} "*) ;; *) printf '%s\n' "$pid" && return ;; esac
 	done
@@ -39,7 +43,7 @@ mark() { # SERVER FOLDER: of these files
 write_proof() { # SERVER FOLDER
 	port=$(proof_port "$1")
 	mark=$(mark "$1" "$2")
-	case $1 in
+	case $(program "$1") in
 	haproxy)
 		printf 'frontend proof\n    mode http\n    timeout client 5s\n    bind 127.0.0.1:%s\n' "$port"
 		printf '    http-request return status 200 content-type text/plain string %s\n' "$mark"
@@ -80,8 +84,8 @@ prove() { # SERVER: waits until it serves what its files say; a signal may have 
 }
 check() { # SERVER FOLDER: what the server itself says of the files there
 	case $1 in
-	haproxy) haproxy -c -f "$2/haproxy.cfg" -f "$2/proof.cfg" -f "$2/services" >/dev/null ;;
 	nginx) nginx -t -q -c "$2/nginx.conf" ;;
+	*) haproxy -c -f "$2/$1.cfg" -f "$2/proof.cfg" -f "$2/services" >/dev/null ;;
 	esac
 }
 why() { # SERVER
@@ -100,14 +104,14 @@ holders() { # PORT: the processes that listen there on the loopback
 # Workers of nginx outlive a master that was killed, and hold its sockets.
 end_orphans() { # SERVER
 	for pid in $(holders "$(proof_port "$1")"); do
-		[ "$(cat "/proc/$pid/comm")" != "$1" ] || kill -9 "$pid"
+		[ "$(cat "/proc/$pid/comm")" != "$(program "$1")" ] || kill -9 "$pid"
 	done
 }
 launch() { # SERVER
 	ulimit -n 262144 2>/dev/null || ulimit -n "$(ulimit -H -n)" 2>/dev/null
 	case $1 in
-	haproxy) haproxy -W -D -q -f $etc/haproxy/haproxy.cfg -f $etc/haproxy/proof.cfg -f $etc/haproxy/services ;;
 	nginx) nginx -c $etc/nginx/nginx.conf ;;
+	*) haproxy -W -D -q -f "$etc/$1/$1.cfg" -f "$etc/$1/proof.cfg" -f "$etc/$1/services" ;;
 	esac >/dev/null </dev/null
 }
 stop_by_signal() { # SERVER
@@ -133,10 +137,10 @@ act() { # SERVER VERB: enable disable forget start stop restart reload
 	reload)
 		if [ -n "$file" ]; then
 			act_on_unit "$file" reload
-		elif [ "$1" = haproxy ]; then
-			kill -USR2 "$(server haproxy)"
-		else
+		elif [ "$1" = nginx ]; then
 			kill -HUP "$(server nginx)"
+		else
+			kill -USR2 "$(server "$1")"
 		fi
 		;;
 	stop)

@@ -10,24 +10,18 @@ from svcform.backends.contract import Expressed
 from svcform.backends.proxy.userspace.objects import (
     SERVERS,
     Endpoint,
-    File,
-    Health,
     Listening,
-    ProxyObject,
-    Running,
     Server,
-    folder_of,
     listener_name,
 )
-from svcform.backends.proxy.userspace.units import frame_of, unit_of
+from svcform.backends.proxy.userspace.units import instance
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.model.facts import Facts
-from svcform.model.net import Family, Protocol, family_of
+from svcform.model.net import Protocol
 from svcform.model.settings import ProxyMode
 from svcform.plan.snapshot import Layered, NodeObject, ObjectAddress
 from svcform.policy.intent import Intent
 from svcform.policy.proxied import PROXY_PORTS, Proxied, Socket, has_room, sockets
-from svcform.program.unit import unit_files
 
 Layer = Mapping[ObjectAddress, NodeObject]
 _NOTHING = Expressed(wanted=MappingProxyType({}))
@@ -41,27 +35,14 @@ def express(intent: Intent, facts: Facts) -> Expressed:
         return Expressed(wanted={}, diagnostics=(_too_many(intent),))
     entries = intent.settings.affinity_entries
     layers = [_listeners(proxied, entries) for proxied in sockets(intent)]
-    layers.append(_files(servers_of(intent), facts))
-    layers.append(_health(intent, facts))
+    layers += (instance(server, facts) for server in servers_of(intent))
     return Expressed(wanted=Layered(tuple(layers)))
 
 
 def servers_of(intent: Intent) -> tuple[Server, ...]:
     """The servers that a node in userspace mode needs."""
     needed = frozenset[Server]().union(*map(_servers, sockets(intent)))
-    if intent.health_checks:
-        needed |= {Server.HAPROXY}
     return tuple(server for server in Server if server in needed)
-
-
-def _health(intent: Intent, facts: Facts) -> Layer:
-    """On all addresses, as kube-proxy's; a node without IPv6 can't bind one of that family."""
-    has_ipv6 = any(family_of(entry.address) is Family.IPV6 for entry in facts.addresses)
-    checks = (
-        Health(str(check.service), check.port, check.local_endpoints, has_ipv6)
-        for check in intent.health_checks
-    )
-    return {check.address: check for check in checks}
 
 
 @lru_cache(maxsize=64)
@@ -90,17 +71,6 @@ def _listening(socket: Socket, entries: int) -> Listening:
     is_sized = seconds is not None and port.protocol is Protocol.TCP
     place = (socket.place.address, socket.place.port)
     return Listening(name, place, seconds, entries if is_sized else 0)
-
-
-def _files(servers: tuple[Server, ...], facts: Facts) -> Layer:
-    own: list[ProxyObject] = []
-    for server in servers:
-        own.append(Running(server))
-        own.append(File(f"{folder_of(server)}/{server.frame}", frame_of(server, facts)))
-        own += [
-            File(f.path, f.text, f.mode) for f in unit_files(unit_of(server, facts), facts.init)
-        ]
-    return {found.address: found for found in own}
 
 
 def _too_many(intent: Intent) -> Diagnostic:

@@ -1,4 +1,4 @@
-"""What is svcform's of userspace mode on a node, as objects: listeners, endpoints, files."""
+"""What servers are told, as objects: listeners, endpoints, answers for load balancers, files."""
 
 from __future__ import annotations
 
@@ -9,14 +9,31 @@ from svcform.lang.listener import place_text
 from svcform.model.net import Protocol
 from svcform.plan.snapshot import ObjectAddress
 
+#: The two backends that have servers.
 NAME = "userspace"
+HEALTH = "health"
 
 
 class Server(Enum):
-    """The programs that carry connections, each as an instance of svcform's own."""
+    """Instances of svcform's own: of HAProxy, which carries TCP, of nginx, which carries UDP.
+
+    A second one of HAProxy answers health checks, in every mode: what becomes of it is no Service's
+    business.
+    """
 
     HAPROXY = "haproxy"
     NGINX = "nginx"
+    HEALTH = "health"
+
+    @property
+    def backend(self) -> str:
+        """Whose it is."""
+        return HEALTH if self is Server.HEALTH else NAME
+
+    @property
+    def program(self) -> str:
+        """What it is an instance of."""
+        return "nginx" if self is Server.NGINX else "haproxy"
 
     @property
     def unit(self) -> str:
@@ -26,7 +43,7 @@ class Server(Enum):
     @property
     def suffix(self) -> str:
         """How its files end."""
-        return "cfg" if self is Server.HAPROXY else "conf"
+        return "conf" if self is Server.NGINX else "cfg"
 
     @property
     def frame(self) -> str:
@@ -82,22 +99,27 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """An HTTP answer for load balancers on a Service's health-check node port."""
+    """An HTTP answer for load balancers on a Service's health-check node port.
+
+    ``addresses`` are those of the node that answer, none for all; with ``ipv6`` that family, too.
+    """
 
     service: str
     port: int
     endpoints: int
+    addresses: tuple[str, ...]
     ipv6: bool
 
     @property
     def address(self) -> ObjectAddress:
-        """``userspace health default/web``."""
-        return ObjectAddress(NAME, ("health", self.service))
+        """``health check default/web``."""
+        return ObjectAddress(HEALTH, ("check", self.service))
 
     def lines(self) -> tuple[str, ...]:
         """Where, and what it says."""
         status = 200 if self.endpoints else 503
-        return (f"port {self.port} says {status}: {self.endpoints} local endpoints",)
+        where = f" of {', '.join(self.addresses)}" if self.addresses else ""
+        return (f"port {self.port}{where} says {status}: {self.endpoints} local endpoints",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +129,12 @@ class File:
     path: str
     text: str
     mode: int = 0o644
+    backend: str = NAME
 
     @property
     def address(self) -> ObjectAddress:
         """``userspace file /etc/svcform/haproxy/haproxy.cfg``."""
-        return ObjectAddress(NAME, ("file", self.path))
+        return ObjectAddress(self.backend, ("file", self.path))
 
     def lines(self) -> tuple[str, ...]:
         """The file's own."""
@@ -128,7 +151,7 @@ class Running:
     @property
     def address(self) -> ObjectAddress:
         """``userspace service svcform-haproxy``."""
-        return ObjectAddress(NAME, ("service", self.server.unit))
+        return ObjectAddress(self.server.backend, ("service", self.server.unit))
 
     def lines(self) -> tuple[str, ...]:
         """What is true."""

@@ -1,4 +1,4 @@
-"""What is svcform's of userspace mode on a node, and what it has to run it with."""
+"""All that is svcform's of its servers on a node."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from svcform.backends.contract import Probe, Reading
 from svcform.backends.proxy.userspace.objects import (
+    NAME,
     Endpoint,
     File,
     Health,
@@ -18,13 +19,10 @@ from svcform.backends.proxy.userspace.objects import (
     folder_of,
     service_file,
 )
-from svcform.backends.proxy.userspace.scripts import LOOK
+from svcform.backends.proxy.userspace.scripts import SCRIPTS
 from svcform.lang import haproxy, nginx
 from svcform.lang.listener import Listener
-from svcform.model.facts import Facts
 from svcform.plan.snapshot import NodeObject, ObjectAddress, Snapshot
-
-PROBE = "userspace.files"
 
 
 class Found(NamedTuple):
@@ -33,6 +31,7 @@ class Found(NamedTuple):
     server: Server | None
     name: str
     text: str
+    backend: str
 
     @property
     def path(self) -> str:
@@ -40,21 +39,26 @@ class Found(NamedTuple):
         return f"{folder_of(self.server)}/{self.name}" if self.server else self.name
 
 
-def probes() -> tuple[Probe, ...]:
+def probe_name(backend: str) -> str:
+    """What the look at a backend's servers is called."""
+    return f"{backend}.files"
+
+
+def probes(backend: str) -> tuple[Probe, ...]:
     """One look."""
-    return (Probe(name=PROBE, script=LOOK),)
+    return (Probe(name=probe_name(backend), script=SCRIPTS[backend].look),)
 
 
-def read(readings: Mapping[str, Reading], facts: Facts) -> Snapshot:  # noqa: ARG001 - the contract's
-    """Listeners, endpoints, main files, units, and whether the servers run.
+def read(readings: Mapping[str, Reading], backend: str) -> Snapshot:
+    """Listeners, endpoints, answers, main files, units, and whether the servers run.
 
     A file that holds anything else than svcform writes is an object of its own.
     """
     found: dict[ObjectAddress, NodeObject] = {}
-    for each in files(readings):
+    for each in files(readings, backend):
         for entry in _objects(each):
             found[entry.address] = entry
-    for line in facts_of(readings, "running"):
+    for line in facts_of(readings, "running", backend):
         name, _, state = line.partition("\t")
         running = Running(Server(name), state == "current")
         found[running.address] = running
@@ -64,23 +68,23 @@ def read(readings: Mapping[str, Reading], facts: Facts) -> Snapshot:  # noqa: AR
 def _objects(found: Found) -> list[ProxyObject]:
     server = found.server
     if server is None or not found.name.startswith("services/"):
-        return [File(found.path, found.text, 0o755 if "/init.d/" in found.path else 0o644)]
+        mode = 0o755 if "/init.d/" in found.path else 0o644
+        return [File(found.path, found.text, mode, found.backend)]
     try:
         objects = _parsed(server, found.text)
     except ValueError:
         objects = []
     if {file_of(server, entry) for entry in objects} != {found.name}:
-        return [File(found.path, found.text)]
+        return [File(found.path, found.text, backend=found.backend)]
     return objects
 
 
 def _parsed(server: Server, text: str) -> list[ProxyObject]:
     if server is Server.NGINX:
         return [entry for listener in nginx.parse(text) for entry in _entries(listener)]
-    listeners, checks = haproxy.parse(text)
-    objects = [entry for listener in listeners for entry in _entries(listener)]
-    objects += [health_of(check) for check in checks]
-    return objects
+    if server is Server.HEALTH:
+        return [_health(check) for check in haproxy.parse_checks(text)]
+    return [entry for listener in haproxy.parse(text) for entry in _entries(listener)]
 
 
 def _entries(listener: Listener) -> Iterator[ProxyObject]:
@@ -96,10 +100,11 @@ def _entries(listener: Listener) -> Iterator[ProxyObject]:
 _DOTS = 5
 
 
-def health_of(check: haproxy.Check) -> Health:
-    """An answer as an object."""
+def _health(check: haproxy.Check) -> Health:
     _, namespace, service = check.name.split(".")
-    return Health(f"{namespace}/{service}", check.port, check.endpoints, check.ipv6)
+    return Health(
+        f"{namespace}/{service}", check.port, check.endpoints, check.addresses, check.ipv6
+    )
 
 
 def file_of(server: Server, entry: ProxyObject) -> str:
@@ -114,36 +119,30 @@ def file_of(server: Server, entry: ProxyObject) -> str:
     return ""
 
 
-def open_files(readings: Mapping[str, Reading]) -> int:
-    """How many files root may let a process open; 0 where that isn't known."""
-    said = next(facts_of(readings, "open-files"), "")
-    return int(said) if said.isdecimal() else 0
-
-
-def files(readings: Mapping[str, Reading]) -> Iterator[Found]:
+def files(readings: Mapping[str, Reading], backend: str) -> Iterator[Found]:
     """The files that the probe printed."""
     head: list[str] = []
     lines: list[str] = []
-    for line in [*_lines(readings), ""]:
+    for line in [*_lines(readings, backend), ""]:
         if line.startswith("|"):
             lines.append(f"{line[1:]}\n")
             continue
         if head[:1] == ["file"]:
-            yield Found(Server(head[1]), head[2].removeprefix("./"), "".join(lines))
+            yield Found(Server(head[1]), head[2].removeprefix("./"), "".join(lines), backend)
         elif head[:1] == ["unit"]:
-            yield Found(None, head[1], "".join(lines))
+            yield Found(None, head[1], "".join(lines), backend)
         head, lines = line.split("\t", 2), []
 
 
-def facts_of(readings: Mapping[str, Reading], kind: str) -> Iterator[str]:
+def facts_of(readings: Mapping[str, Reading], kind: str, backend: str = NAME) -> Iterator[str]:
     """What the probe said otherwise: the rest of each line of a kind."""
-    for line in _lines(readings):
+    for line in _lines(readings, backend):
         word, _, rest = line.partition("\t")
         if word == kind:
             yield rest
 
 
-def _lines(readings: Mapping[str, Reading]) -> list[str]:
-    reading = readings.get(PROBE)
+def _lines(readings: Mapping[str, Reading], backend: str) -> list[str]:
+    reading = readings.get(probe_name(backend))
     text = reading.output.decode("utf-8", "surrogateescape") if reading else ""
     return text.removesuffix("\n").split("\n") if text else []

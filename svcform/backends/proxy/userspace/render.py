@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 
 from svcform.backends.contract import RenderInput
 from svcform.backends.proxy.userspace.objects import (
-    NAME,
     Endpoint,
     File,
     Health,
@@ -22,17 +21,15 @@ from svcform.backends.proxy.userspace.objects import (
     folder_of,
 )
 from svcform.backends.proxy.userspace.observe import file_of, files
-from svcform.backends.proxy.userspace.scripts import FINGERPRINT, SETTLE
+from svcform.backends.proxy.userspace.scripts import FINGERPRINT, SCRIPTS
 from svcform.lang import haproxy, nginx
 from svcform.lang.listener import Listener
 from svcform.plan.diff import Change
 from svcform.plan.snapshot import Snapshot
 from svcform.program.program import Fingerprint, Phase, Program, Step
 
-_SETTLE = ("sh", "-c", SETTLE, "sh")
 
-
-def render(inputs: RenderInput) -> Program:
+def render(inputs: RenderInput, backend: str) -> Program:
     """The steps, their undo, and the fingerprint; nothing at all for no changes."""
     if not inputs.changes:
         return Program()
@@ -45,7 +42,7 @@ def render(inputs: RenderInput) -> Program:
                 inputs.live,
             )
         ),
-        fingerprints=(_fingerprint(inputs),),
+        fingerprints=(_fingerprint(inputs, backend),),
     )
 
 
@@ -128,7 +125,7 @@ def _sort_file(work: _Work, file: File, *, comes: bool) -> None:
 
 def _server_of(found: Listening | Endpoint | Health) -> Server:
     if isinstance(found, Health):
-        return Server.HAPROXY
+        return Server.HEALTH
     name = found.name if isinstance(found, Listening) else found.listener
     return Server.NGINX if name.split(".")[1] == "UDP" else Server.HAPROXY
 
@@ -214,11 +211,14 @@ def _text(server: Server, content: _Content) -> str:
     ]
     if server is Server.NGINX:
         return nginx.write(listeners)
-    checks = [
-        haproxy.Check(f"health.{name.replace('/', '.')}", c.port, c.endpoints, c.ipv6)
-        for name, c in sorted(content.checks.items())
-    ]
-    return haproxy.write(listeners, checks)
+    if server is Server.HAPROXY:
+        return haproxy.write(listeners)
+    return haproxy.write_checks([_check(found) for _, found in sorted(content.checks.items())])
+
+
+def _check(found: Health) -> haproxy.Check:
+    name = f"health.{found.service.replace('/', '.')}"
+    return haproxy.Check(name, found.port, found.endpoints, found.addresses, found.ipv6)
 
 
 def _file(server: Server, name: str, text: str) -> list[str]:
@@ -231,23 +231,24 @@ def _unit(file: File) -> Iterator[str]:
 
 
 def _step(server: Server, phase: Phase, what: str, lines: Sequence[str]) -> Step:
+    command = ("sh", "-c", SCRIPTS[server.backend].settle, "sh")
     return Step(
-        backend=NAME,
+        backend=server.backend,
         phase=phase,
-        summary=f"userspace: {server.value}, {what}",
-        command=_SETTLE,
+        summary=f"{server.backend}: {server.program}, {what}",
+        command=command,
         stdin=_encode(lines),
-        rehearsal=(*_SETTLE, "rehearse") if phase is Phase.MAKE else (),
+        rehearsal=(*command, "rehearse") if phase is Phase.MAKE else (),
     )
 
 
-def _fingerprint(inputs: RenderInput) -> Fingerprint:
+def _fingerprint(inputs: RenderInput, backend: str) -> Fingerprint:
     """The files that the changes are in, as they were read."""
     paths = {path for change in inputs.changes for path in _paths(change)}
-    texts = {found.path: found.text for found in files(inputs.readings)}
+    texts = {found.path: found.text for found in files(inputs.readings, backend)}
     operands = sorted(paths)
     return Fingerprint(
-        backend=NAME,
+        backend=backend,
         script=FINGERPRINT,
         operands=_encode(operands),
         expected=_encode([_digest(texts.get(path)) for path in operands]),

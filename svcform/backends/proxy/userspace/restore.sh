@@ -29,4 +29,4 @@ put_back() { # SERVER FOLDER
 	[ -n "$verb" ] || is_current "$1" || verb=reload
 	[ -z "$verb" ] || { act "$1" "$verb" && prove "$1"; }
 }
-for server in haproxy nginx; do put_back $server "$1" || exit 1; done
+for server in $servers; do put_back $server "$1" || exit 1; done

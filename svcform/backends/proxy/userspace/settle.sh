@@ -11,8 +11,10 @@ umask 077
 mode=$1
 work=$(mktemp -d "${SVCFORM_STATE:-/var/lib/svcform}/userspace.XXXXXX" 2>/dev/null || mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/new/haproxy/services" "$work/new/nginx/services" "$work/new/units" &&
-	: >"$work/gone.haproxy" && : >"$work/gone.nginx" && : >"$work/acts" || exit 1
+mkdir -p "$work/new/units" && : >"$work/acts" || exit 1
+for server in $servers; do
+	mkdir -p "$work/new/$server/services" && : >"$work/gone.$server" || exit 1
+done
 awk -F "$tab" -v work="$work" '
 	substr($0, 1, 1) == "|" { print substr($0, 2) > out; next }
 	out { close(out); out = "" }
@@ -75,7 +77,7 @@ while IFS=$tab read -r verb one two; do
 	*) exit 64 ;;
 	esac || exit 1
 done <"$work/acts"
-for server in haproxy nginx; do
+for server in $servers; do
 	ls "$etc/$server"/services/* "$etc/$server/$server".* 2>/dev/null | grep -q . || rm -rf "${etc:?}/$server"
 done
 exit 0

@@ -1,11 +1,12 @@
-"""The two servers: what runs, and with which limits."""
+"""The servers: what runs, and with which limits."""
 
 from __future__ import annotations
 
-from svcform.backends.proxy.userspace.objects import Server, folder_of
+from svcform.backends.proxy.userspace.objects import File, ProxyObject, Running, Server, folder_of
 from svcform.lang import haproxy, nginx
 from svcform.model.facts import Facts
-from svcform.program.unit import HEADER, Unit
+from svcform.plan.snapshot import NodeObject, ObjectAddress
+from svcform.program.unit import HEADER, Unit, unit_files
 
 #: Three quarters of the files are for connections: HAProxy takes two for each, nginx one for each
 #: client.  The rest is for listeners.
@@ -16,6 +17,9 @@ _CLIENTS = 32_768
 _IDLE_SECONDS = 30
 #: As long as conntrack remembers a connection.
 _IDLE_DAYS = 5
+#: Load balancers that ask at a time, and how long one may say nothing.
+_ASKING = 4096
+_ASKING_SECONDS = 10
 #: As long as kube-proxy waited on its second of four attempts.
 _CONNECT_MILLISECONDS = 500
 #: What loads the stream module: Debian's, Red Hat's and Alpine's file.
@@ -26,6 +30,18 @@ _MODULES = (
 )
 
 
+def instance(server: Server, facts: Facts) -> dict[ObjectAddress, NodeObject]:
+    """All that a server has besides what Services want of it: it runs, its main file, its unit."""
+    own: list[ProxyObject] = [Running(server)]
+    main = f"{folder_of(server)}/{server.frame}"
+    own.append(File(main, frame_of(server, facts), backend=server.backend))
+    own += [
+        File(f.path, f.text, f.mode, server.backend)
+        for f in unit_files(unit_of(server, facts), facts.init)
+    ]
+    return {found.address: found for found in own}
+
+
 def _open_files(facts: Facts) -> int:
     """How many files a server may open: not all containers let root have as many as it likes."""
     return min(facts.open_files or _OPEN_FILES, _OPEN_FILES)
@@ -33,27 +49,43 @@ def _open_files(facts: Facts) -> int:
 
 def frame_of(server: Server, facts: Facts) -> str:
     """The server's main file."""
-    connections = _open_files(facts) * 3 // 4
-    if server is Server.HAPROXY:
-        text = haproxy.write_frame(
-            haproxy.Frame(
-                socket_prefix=f"/run/{server.unit}",
-                max_connections=connections // 2,
-                connect_milliseconds=_CONNECT_MILLISECONDS,
-                idle_days=_IDLE_DAYS,
-            )
+    return f"{HEADER}\n{_FRAMES[server](server, _open_files(facts))}"
+
+
+def _haproxy(server: Server, open_files: int) -> str:
+    return haproxy.write_frame(
+        haproxy.Frame(
+            socket_prefix=f"/run/{server.unit}",
+            max_connections=open_files * 3 // 8,
+            connect_milliseconds=_CONNECT_MILLISECONDS,
+            idle_days=_IDLE_DAYS,
         )
-    else:
-        text = nginx.write_frame(
-            nginx.Frame(
-                modules=_MODULES,
-                pid_file=f"/run/{server.unit}-master.pid",
-                open_files=_open_files(facts),
-                clients=min(_CLIENTS, connections),
-                idle_seconds=_IDLE_SECONDS,
-            )
+    )
+
+
+def _nginx(server: Server, open_files: int) -> str:
+    return nginx.write_frame(
+        nginx.Frame(
+            modules=_MODULES,
+            pid_file=f"/run/{server.unit}-master.pid",
+            open_files=open_files,
+            clients=min(_CLIENTS, open_files * 3 // 4),
+            idle_seconds=_IDLE_SECONDS,
         )
-    return f"{HEADER}\n{text}"
+    )
+
+
+def _health(server: Server, open_files: int) -> str:
+    return haproxy.write_check_frame(
+        haproxy.CheckFrame(
+            socket_prefix=f"/run/{server.unit}",
+            max_connections=min(_ASKING, open_files * 3 // 8),
+            client_seconds=_ASKING_SECONDS,
+        )
+    )
+
+
+_FRAMES = {Server.HAPROXY: _haproxy, Server.NGINX: _nginx, Server.HEALTH: _health}
 
 
 def unit_of(server: Server, facts: Facts) -> Unit:
@@ -62,15 +94,27 @@ def unit_of(server: Server, facts: Facts) -> Unit:
     main = f"{folder}/{server.frame}"
     # In this order they are read.
     files = (main, f"{folder}/proof.cfg", f"{folder}/services")
-    command = ("/usr/bin/env", "haproxy", "-W", *(word for file in files for word in ("-f", file)))
+    command = (
+        "/usr/bin/env",
+        server.program,
+        "-W",
+        *(word for file in files for word in ("-f", file)),
+    )
     if server is Server.NGINX:
         command = ("/usr/bin/env", "nginx", "-c", main, "-g", "daemon off;")
     return Unit(
         name=server.unit,
-        description=f"{server.value} with svcform's Services",
+        description=_DESCRIPTIONS[server],
         command=command,
-        reload="USR2" if server is Server.HAPROXY else "HUP",
+        reload="HUP" if server is Server.NGINX else "USR2",
         daemon=True,
         after=("svcform.service", "network-online.target"),
         open_files=_open_files(facts),
     )
+
+
+_DESCRIPTIONS = {
+    Server.HAPROXY: "haproxy with svcform's Services",
+    Server.NGINX: "nginx with svcform's Services",
+    Server.HEALTH: "haproxy that answers health checks of svcform's Services",
+}
