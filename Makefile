@@ -5,7 +5,11 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 LAB_NODES ?= 3
-PYTEST_FLAGS ?= -n 2
+# As many processes as tests/schedule.py says: two a processor.
+PYTEST_FLAGS ?= -n auto
+
+# Hundreds of processes import svcform: let the first one keep what it compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo test soak lint format lab lab-down bench clean
 

@@ -14,6 +14,7 @@ from hypothesis import settings
 from svcform.lab import lab, spec
 from svcform.lab.lab import Lab
 from svcform.lab.spec import LabSpec
+from tests import schedule
 from tests.flow.arena import Kind, open_arena
 from tests.flow.nodes import guest_subjects
 from tests.flow.under_test import NodeUnderTest
@@ -32,7 +33,20 @@ settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return schedule.processes()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> schedule.Scheduling:
+    config.option.loadscopereorder = False
+    return schedule.Scheduling(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        schedule.sort(items)
     if os.geteuid() == 0:
         return
     for item in items:

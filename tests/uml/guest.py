@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ def start(folder: Path, network: int, init: Path, *parameters: str, memory: str 
     """
     (folder / "lib/modules").mkdir(parents=True, exist_ok=True)
     (folder / "control").mkdir(exist_ok=True)
-    (version,) = _MODULES.iterdir()
+    (version,) = _modules().iterdir()
     command = [
         *("unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL"),
         *("sh", "-euc", _ENTER, "sh", str(folder / "lib"), str(version.parent)),
@@ -86,11 +87,13 @@ def start(folder: Path, network: int, init: Path, *parameters: str, memory: str 
     ]
     console = folder / "console"
     allowed = sorted(os.sched_getaffinity(0))
+    # Those of other processes that run tests are elsewhere, as far as that goes.
+    place = network + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
     def settle() -> None:
         kernel.die_with_parent()
         # Each of its system calls is a hand-over between two processes: half as dear on one CPU.
-        os.sched_setaffinity(0, {allowed[network % len(allowed)]})
+        os.sched_setaffinity(0, {allowed[place % len(allowed)]})
 
     with console.open("wb") as output, kernel.inside(network):
         process = subprocess.Popen(
@@ -102,6 +105,12 @@ def start(folder: Path, network: int, init: Path, *parameters: str, memory: str 
             preexec_fn=settle,  # noqa: PLW1509 - system calls only
         )
     return Guest(process, console)
+
+
+def _modules() -> Path:
+    """Debian's modules with nftables for IP, which they lack, where ``make`` has built it."""
+    built = Path(sys.prefix) / "uml-modules"
+    return built if built.exists() else _MODULES
 
 
 def _linux() -> str:
