@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -15,6 +16,7 @@ from svcform.inputs.cluster import objects_of, resolve_services
 from svcform.inputs.endpoints import resolve_endpoints
 from svcform.inputs.workloads import Placements
 from svcform.model.net import Protocol, endpoint_text
+from svcform.model.service import NamespacedName, ServicePort
 from svcform.model.settings import ProxyMode, Settings
 from tests.flow.arena import Flow, Seen
 from tests.flow.model import Expected, World
@@ -37,9 +39,10 @@ class CaseFlow:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One case; ``accepts`` says that a packet to the node itself is to be let in."""
+    """One case; ``follows`` names the one that it is a change of, if any."""
 
     name: str
+    follows: str
     mode: str
     world: World
     flows: tuple[CaseFlow, ...]
@@ -66,11 +69,66 @@ def parameters() -> list[Any]:
     return [pytest.param(case, id=case.name) for case in cases()]
 
 
-def is_double(case: Case | None) -> bool:
-    """Whether a case of iptables mode is one of nftables mode, too, by its name."""
-    if case is None or case.mode != "iptables":
-        return False
-    return case.name.replace("iptables/", "nftables/", 1) in {each.name for each in cases()}
+def moved(case: Case, number: int) -> Case:
+    """The same case with ports of its own, so that others can be on the node beside it.
+
+    Addresses stay as they are; no two cases have ports that are the same but for hundreds.
+    """
+    by = 100 * number
+    services, endpoints = {}, {}
+    for key, service in case.world.services.items():
+        key_there = NamespacedName(f"{key.namespace}-{number}", key.name)
+        services[key_there] = dataclasses.replace(
+            service,
+            key=key_there,
+            ports=tuple(_port_moved(port, by) for port in service.ports),
+            health_check_node_port=_moved_if_any(service.health_check_node_port, by),
+        )
+        endpoints[key_there] = case.world.endpoints[key]
+    world = dataclasses.replace(case.world, services=services, endpoints=endpoints)
+    flows = [(f, dataclasses.replace(f.flow, port=f.flow.port + by)) for f in case.flows]
+    return dataclasses.replace(
+        case,
+        world=world,
+        flows=tuple(dataclasses.replace(each, flow=flow) for each, flow in flows),
+    )
+
+
+def _port_moved(port: ServicePort, by: int) -> ServicePort:
+    node_port = _moved_if_any(port.node_port, by)
+    return dataclasses.replace(port, port=port.port + by, node_port=node_port)
+
+
+def _moved_if_any(port: int, by: int) -> int:
+    return port + by if port else 0
+
+
+def rounds() -> Iterator[tuple[tuple[Case, ...], ...]]:
+    """Cases with the same settings, moved apart: those that begin, and those that follow them."""
+    settings: list[Settings] = []
+    for case in cases():
+        if case.world.settings not in settings:
+            settings.append(case.world.settings)
+    for each in settings:
+        together = [case for case in cases() if case.world.settings == each]
+        begin = [case for case in together if not case.follows]
+        names = [case.name for case in begin]
+        follow = [case for case in together if case.follows]
+        yield tuple(
+            tuple(moved(case, names.index(case.follows or case.name)) for case in one)
+            for one in (begin, follow)
+            if one
+        )
+
+
+def beside_each_other(many: Iterable[Case]) -> World:
+    """One world of cases that were moved apart."""
+    worlds = [case.world for case in many]
+    return dataclasses.replace(
+        worlds[0],
+        services={key: s for world in worlds for key, s in world.services.items()},
+        endpoints={key: e for world in worlds for key, e in world.endpoints.items()},
+    )
 
 
 def _case(raw: Mapping[str, Any]) -> Case:
@@ -80,7 +138,8 @@ def _case(raw: Mapping[str, Any]) -> Case:
     endpoints, _ = resolve_endpoints(cluster.services, {}, objects, Placements())
     assert tuple(proxy["localIPs"]) == NODE_ADDRESSES
     world = World(cluster.services, endpoints, _settings(proxy), NODE_ADDRESSES)
-    return Case(raw["name"], raw["mode"], world, tuple(_flow(each) for each in raw["flows"]))
+    flows = tuple(_flow(each) for each in raw["flows"])
+    return Case(raw["name"], raw.get("follows", ""), raw["mode"], world, flows)
 
 
 def _settings(proxy: Mapping[str, Any]) -> Settings:

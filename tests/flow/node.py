@@ -60,13 +60,17 @@ class Node(Protocol):
 
 
 def make_disk(disk: Path, iptables: str) -> None:
-    """A machine's disk, with a variant of iptables chosen as Debian's alternatives do it."""
+    """A machine's disk, with a variant of iptables chosen as Debian's alternatives do it.
+
+    With ``none`` there is no iptables.
+    """
     machine.make_disk(disk, "arena")
     for tool in ("iptables", "ip6tables"):
         for suffix in ("", "-restore", "-save"):
             link = disk / f"etc/alternatives/{tool}{suffix}"
             link.unlink(missing_ok=True)
-            link.symlink_to(f"/usr/sbin/{tool}-{iptables}{suffix}")
+            if iptables != "none":
+                link.symlink_to(f"/usr/sbin/{tool}-{iptables}{suffix}")
 
 
 def open_link(name: str) -> socket.socket:

@@ -31,6 +31,9 @@ CROWD = 30
 #: IPVS remembers a client for as long as it knows a connection of its, and nobody ends these.
 LASTING = {ProxyMode.IPVS}
 
+#: Modes whose affinity is one for all addresses and ports that lead to a port of a Service.
+SHARED = {ProxyMode.IPTABLES, ProxyMode.NFTABLES, ProxyMode.USERSPACE}
+
 by_backend = pytest.mark.parametrize("backend", proxies(), ids=lambda backend: backend.name)
 Reached = Mapping[tuple[str, Protocol], str]
 """The endpoint that each client got with each protocol."""
@@ -44,15 +47,18 @@ def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
 
 @pytest.fixture
 def node(nodes: Nodes, backend: Backend) -> NodeUnderTest:
-    assert backend.mode is not None
-    if backend.mode.terminates:
-        pytest.skip("a proxy's affinity is another one: docs/modes.md")
     return nodes.of(backend)
+
+
+def carried(backend: Backend) -> tuple[Protocol, ...]:
+    """The protocols that a mode carries, in an order that stays."""
+    assert backend.mode is not None
+    return tuple(each for each in Protocol if each in backend.mode.protocols)
 
 
 def remembered(backend: Backend) -> tuple[Protocol, ...]:
     """The protocols whose clients a mode remembers; where a program has them, it is TCP's."""
-    return (Protocol.TCP,) if backend.mode and backend.mode.terminates else tuple(Protocol)
+    return (Protocol.TCP,) if backend.mode and backend.mode.terminates else carried(backend)
 
 
 def world(
@@ -66,7 +72,7 @@ def world(
     assert backend.mode is not None
     ports = tuple(
         ServicePort(name=p.value, port=PORT, protocol=p, node_port=NODE_PORT + n)
-        for n, p in enumerate(remembered(backend))
+        for n, p in enumerate(carried(backend))
     )
     service = Service(
         key=KEY,
@@ -78,7 +84,7 @@ def world(
     )
     found = {
         PortKey(p.value, p, family): tuple(Endpoint(pattern.format(n), 8080) for n in endpoints)
-        for (family, pattern), p in product(worlds.PODS_THERE.items(), remembered(backend))
+        for (family, pattern), p in product(worlds.PODS_THERE.items(), carried(backend))
     }
     settings = Settings(
         proxy_mode=backend.mode,
@@ -95,14 +101,16 @@ def ask(
     numbers: Sequence[int] = range(1, CROWD + 1),
     *,
     node_ports: bool = False,
+    protocols: Sequence[Protocol] = (),
 ) -> Reached:
-    """A new connection of each client of both families, with each protocol."""
+    """A new connection of each client of both families, with each protocol that is remembered."""
     flows = []
-    for (family, pattern), number, (n, protocol) in product(
-        CLIENTS.items(), numbers, enumerate(remembered(backend))
+    for (family, pattern), number, protocol in product(
+        CLIENTS.items(), numbers, protocols or remembered(backend)
     ):
         primary = worlds.PRIMARY[tuple(Family).index(family)]
-        to = (primary, NODE_PORT + n) if node_ports else (CLUSTER_IPS[family], PORT)
+        node_port = NODE_PORT + carried(backend).index(protocol)
+        to = (primary, node_port) if node_ports else (CLUSTER_IPS[family], PORT)
         flows.append(Flow(pattern.format(number), *to, protocol))
     seen = node.arena.send(flows)
     assert {each.verdict for each in seen} == {"delivered"}
@@ -127,7 +135,10 @@ def test_a_client_stays_at_every_frontend_of_a_port_and_others_go_elsewhere(
 
     assert spread(first)
     assert ask(node, backend) == first
-    assert ask(node, backend, node_ports=True) == first
+    # In the other order: where each address has its own turns, they are other clients'.
+    elsewhere = ask(node, backend, range(CROWD, 0, -1), node_ports=True)
+    assert (elsewhere == first) is (backend.mode in SHARED)
+    assert ask(node, backend, node_ports=True) == elsewhere
 
 
 @by_backend
@@ -176,3 +187,33 @@ def test_clients_beyond_those_that_are_remembered_are_served(node: NodeUnderTest
 
     for _ in range(3):
         assert spread(ask(node, backend, range(1, 200)))
+
+
+@pytest.mark.parametrize(
+    "backend",
+    [each for each in proxies() if each.mode and each.mode.terminates],
+    ids=lambda backend: backend.name,
+)
+def test_datagrams_of_a_client_go_by_its_address_where_a_program_takes_them(
+    node: NodeUnderTest, backend: Backend
+):
+    """There is no table with a time: no silence ends it, and new endpoints take some over."""
+    udp = (Protocol.UDP,)
+    node.apply(intent_of(world(backend, endpoints=(5, 6, 7), seconds=1)))
+    first = ask(node, backend, protocols=udp)
+    time.sleep(2.5)
+
+    assert spread(first)
+    assert ask(node, backend, protocols=udp) == first
+    assert ask(node, backend, node_ports=True, protocols=udp) == first
+
+    node.apply(intent_of(world(backend, endpoints=(5, 7, 8, 9), seconds=1)))
+    then = ask(node, backend, protocols=udp)
+
+    places = worlds.PODS_THERE.values()
+    new = {pattern.format(n) for pattern in places for n in (8, 9)}
+    gone = {pattern.format(6) for pattern in places}
+    assert not gone & set(then.values())
+    stayed = {who for who, at in first.items() if then[who] == at}
+    assert {then[who] for who, at in first.items() if at not in gone and who not in stayed} <= new
+    assert len(stayed) > CROWD / 4
