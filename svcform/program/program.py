@@ -21,6 +21,8 @@ class Phase(IntEnum):
     """Host settings that go."""
     FORGET = 60
     """The end of connections that the kernel would keep taking where nothing is any more."""
+    DRAIN = 70
+    """What goes when its last connection has ended, which may take its time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

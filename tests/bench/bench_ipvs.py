@@ -1,26 +1,29 @@
 """How long IPVS mode takes in a guest kernel, against the tools alone; prints a table.
 
-    sudo .venv/bin/python -m tests.bench.bench_ipvs [--large]
+    sudo .venv/bin/python -m tests.bench.bench_ipvs [--large] [--steps]
 
 A guest's system calls are ten times as slow as a machine's own, so that only the ratios count.
 The floor is ``ipvsadm --restore`` of the very virtual servers that svcform makes.  kube-proxy
 stands for a virtual server, an address of a dummy link and an element of a set for each Service,
-the shape of its IPVS mode (v1.36).
+the shape of its IPVS mode (v1.36).  ``--steps`` says on stderr what each step takes.
 """
 
 from __future__ import annotations
 
+import shlex
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from svcform.backends.proxy.ipvs import IPVS
 from svcform.model.net import Family
 from svcform.model.settings import ProxyMode
 from svcform.plan.order import join_programs
 from svcform.policy.intent import Intent
+from svcform.program.program import Step
 from tests.bench.bench_iptables import Row, faster, intent_of, one_endpoint_less, services, within
 from tests.bench.kube_shape import Plain
 from tests.flow import worlds
@@ -36,28 +39,69 @@ def ipvs_intent(plain: list[Plain]) -> Intent:
     return replace(intent, settings=replace(intent.settings, proxy_mode=ProxyMode.IPVS))
 
 
-def carry_out(node: NodeUnderTest, plain: list[Plain]) -> float:
-    """Seconds of all steps that bring the node to these Services, without its reading."""
+def carry_out(node: NodeUnderTest, plain: list[Plain]) -> list[tuple[Step, float]]:
+    """The steps that bring the node to these Services, and the seconds of each."""
     programs = [pending.program for pending in node.plan(ipvs_intent(plain))]
-    return sum(
-        timed(node.arena, *step.command, given=step.stdin) for step in join_programs(programs).steps
-    )
+    done = []
+    for step in join_programs(programs).steps:
+        done.append((step, timed(node.arena, *step.command, given=step.stdin)))
+        if "--steps" in sys.argv:
+            print(f"{done[-1][1]:8.3f} s  {step.summary}", file=sys.stderr)
+    return done
+
+
+def seconds(steps: list[tuple[Step, float]]) -> float:
+    return sum(each for _, each in steps)
 
 
 def timed(arena: Arena, *argv: str, given: str | bytes = b"") -> float:
+    """Seconds of a command that is started as the runner does it: a file of sh, and another."""
+    folder = arena.node.disk / "var/tmp"
+    (folder / "command").write_text(f"exec {shlex.join(argv)}\n")
+    (folder / "given").write_bytes(given.encode() if isinstance(given, str) else given)
     began = time.perf_counter()
-    arena.run(*argv, given=given.encode() if isinstance(given, str) else given)
+    arena.run("sh", "-c", "exec sh /var/tmp/command </var/tmp/given")
     return time.perf_counter() - began
 
 
-def floor_times(arena: Arena) -> tuple[float, float]:
-    """Seconds to load the node's virtual servers again, and to take one server away."""
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Seconds of ipvsadm alone: for all of the table, and for one server that comes or goes."""
+
+    load: float
+    come: float
+    go: float
+
+
+def floor_times(arena: Arena) -> Floor:
+    """Load the node's virtual servers again, and take one server away and bring it back."""
     listed = arena.run("ipvsadm", "-S", "-n")
     arena.run("ipvsadm", "-C")
     loaded = timed(arena, "ipvsadm", "-R", given=listed)
     server = next(line for line in listed.splitlines() if line.startswith("-a "))
     gone = server.replace("-a ", "-d ", 1).partition(" -m")[0] + "\n"
-    return loaded, timed(arena, "ipvsadm", "-R", given=gone)
+    times = [
+        (timed(arena, "ipvsadm", "-R", given=gone), timed(arena, "ipvsadm", "-R", given=server))
+        for _ in range(3)
+    ]
+    return Floor(loaded, min(come for _, come in times), min(go for go, _ in times))
+
+
+def runner_time(node: NodeUnderTest, plain: list[Plain]) -> float:
+    """Seconds of what the runner does around the steps of a change, as far as it is of IPVS.
+
+    Two fingerprints, two checkpoints and one reading.
+    """
+    pending = next(p for p in node.plan(ipvs_intent(plain)) if p.backend is IPVS)
+    (fingerprint,) = pending.program.fingerprints
+    save = ("sh", "-c", IPVS.checkpoint().save, "sh", "/var/tmp/checkpoint")
+    node.arena.run("mkdir", "-p", "/var/tmp/checkpoint")
+    asked = timed(node.arena, "sh", "-c", fingerprint.script, given=fingerprint.operands)
+    saved = timed(node.arena, *save)
+    read = sum(timed(node.arena, "sh", "-c", probe.script) for probe in IPVS.probes())
+    if "--steps" in sys.argv:
+        print(f"{asked:8.3f} fingerprint {saved:8.3f} save {read:8.3f} read", file=sys.stderr)
+    return 2 * asked + 2 * saved + read
 
 
 def kube_load(arena: Arena, plain: list[Plain]) -> float:
@@ -69,15 +113,15 @@ def kube_load(arena: Arena, plain: list[Plain]) -> float:
         servers += [f"-a -t {one.address}:80 -r {a}:{p} -m -w 1" for a, p in one.endpoints]
         links.append(f"address add {one.address}/32 dev kube-ipvs0")
         sets.append(f"add KUBE-CLUSTER-IP {one.address},tcp:80")
-    seconds = 0.0
+    whole = 0.0
     for command, lines in (
         (("ip", "-batch", "-"), links),
         (("ipset", "restore"), sets),
         (("ipvsadm", "-R"), servers),
     ):
-        seconds += timed(arena, *command, given="".join(f"{line}\n" for line in lines))
+        whole += timed(arena, *command, given="".join(f"{line}\n" for line in lines))
     arena.run("ip", "link", "del", "kube-ipvs0")
-    return seconds
+    return whole
 
 
 def first_packet(arena: Arena, address: str) -> float:
@@ -100,14 +144,23 @@ def rows(node: NodeUnderTest, count: int) -> Iterator[Row]:
     clear(node, worlds.NODE_ADDRESSES)
     kube = kube_load(node.arena, plain)
     clear(node, worlds.NODE_ADDRESSES)
-    loaded = carry_out(node, plain)
+    steps = carry_out(node, plain)
+    loaded = seconds(steps)
+    served = seconds([(s, t) for s, t in steps if s.summary.startswith("ipvsadm: ")])
     last = first_packet(node.arena, plain[-1].address)
-    changes = [carry_out(node, wanted) for wanted in (fewer, plain, fewer, plain)]
-    floor, floor_change = floor_times(node.arena)
-    yield Row(f"load {count}", loaded, "ipvsadm --restore", floor, *within(1.5))
-    yield Row(f"load {count}", loaded, "kube-proxy", kube, *faster(1))
-    yield Row(f"change 1 of {count}", min(changes), "ipvsadm, 1", floor_change, *within(1.5))
-    yield Row(f"change 1 of {count}", min(changes), "its load", loaded, *faster(10))
+    changes = [seconds(carry_out(node, wanted)) for wanted in (fewer, plain) * 3]
+    around = runner_time(node, fewer)
+    floor = floor_times(node.arena)
+    yield Row(
+        f"load {count}, virtual servers", served, "ipvsadm --restore", floor.load, *within(1.5)
+    )
+    yield Row(f"load {count}, all steps", loaded, "ipvsadm --restore", floor.load, *within(1.5))
+    yield Row(f"load {count}, all steps", loaded, "kube-proxy", kube, *faster(1))
+    come, go = min(changes[1::2]), min(changes[::2])
+    yield Row(f"one endpoint more of {count}", come, "ipvsadm, 1", floor.come, *within(1.5))
+    yield Row(f"one endpoint less of {count}", go, "ipvsadm, 1", floor.go, *within(1.5))
+    yield Row(f"one endpoint less of {count}", go, "its load", loaded, *faster(10))
+    yield Row("the runner around it", around, "ipvsadm --restore", floor.load, *within(1.5))
     yield Row(f"first packet to the last of {count}", last, "the only one", one, *within(1.2))
 
 

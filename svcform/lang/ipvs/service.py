@@ -15,8 +15,12 @@ from svcform.model.net import Family, endpoint_text, family_of
 #: The kernel's, as far as they need nothing else to be set (Linux 6.1).
 SCHEDULERS = ("rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "sed", "nq", "mh")
 _PROTOCOL_FLAGS = {"TCP": "-t", "UDP": "-u", "SCTP": "--sctp-service"}
-#: Flags that a scheduler is of no use without: with mh, connections of one client are spread, too.
-_FLAGS = {"mh": " -b mh-port"}
+#: Flags that a scheduler is of no use without.  With mh, connections of one client are spread, too.
+#: Both leave a server that is leaving in their tables, and refuse whom they would have sent there
+#: unless they may fall back to another (Linux, ``ip_vs_sh_get``, ``ip_vs_mh_get``).
+_FLAGS = {"mh": "mh-fallback,mh-port", "sh": "sh-fallback"}
+#: The netmask of persistence that remembers each client, as the kernel prints it of both families.
+_EACH_CLIENT = ("FFFFFFFF", "80000000")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +91,46 @@ class Server:
         return f"-r {endpoint_text(self.address, self.port)}"
 
 
-def options(scheduler: str, seconds: int | None) -> str:
-    """``-s rr -p 600``: how a virtual service spreads, and how long a client stays."""
-    return f"-s {scheduler}{_FLAGS.get(scheduler, '')}" + (
-        "" if seconds is None else f" -p {seconds}"
-    )
+def options(scheduler: str, seconds: int | None, flags: str | None = None) -> str:
+    """``-s rr -p 600``: how a virtual service spreads, and how long a client stays.
+
+    ``flags`` are all else that it has, and None stands for what svcform gives it.
+    """
+    words = ["-s", scheduler]
+    if seconds is not None:
+        words += ["-p", str(seconds)]
+    if flags is None:
+        flags = f"-b {_FLAGS[scheduler]}" if scheduler in _FLAGS else ""
+    return " ".join([*words, flags]) if flags else " ".join(words)
+
+
+def flags_of(scheduler: str, listed: list[str]) -> str | None:
+    """What stands behind the scheduler in a listing, as ipvsadm takes it.
+
+    None is what svcform gives it; its time of persistence is no flag.
+    """
+    words, flags, given = list(listed), [], ""
+    while words:
+        word = words.pop(0)
+        if word == "ops":
+            flags.append("-o")
+        elif word == "persistent":
+            _, mask = words.pop(0), words.pop(0)
+            flags += [] if mask in _EACH_CLIENT else [f"-M {_mask(mask)}"]
+        elif word == "-b":
+            given = words.pop(0)
+        else:
+            raise ValueError(word)
+    if given == _FLAGS.get(scheduler, "") and not flags:
+        return None
+    return " ".join([*flags, f"-b {given}"] if given else flags)
+
+
+def _mask(listed: str) -> str:
+    """``FFFFFF00`` is a netmask, ``40000000`` a prefix of 64 bits of IPv6."""
+    if listed.startswith("F"):
+        return str(ipaddress.IPv4Address(int(listed, 16)))
+    return str(int(listed[:2], 16))
 
 
 @lru_cache(maxsize=262144)

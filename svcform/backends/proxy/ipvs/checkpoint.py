@@ -1,59 +1,30 @@
 """How a node keeps our sets and virtual services, and puts them back: constant sh.
 
-Both are kept as their tools save them.  A server that is leaving is not kept, and not cut short.
+Sets are kept as ipset saves them, virtual services as they are listed.  A server that is leaving is
+not kept, and not cut short.
 """
 
 from __future__ import annotations
 
 from svcform.backends.proxy.ipvs.scripts import FUNCTIONS
+from svcform.lang.ipvs.listing import PLACES
 
-#: ``commands``: what ``ours`` prints, as ``ipvsadm --save -n`` would.
-_COMMANDS = r"""
-commands() {
-  ours | awk '
-    function number(text,   i, n) {
-      for (i = 1; i <= length(text); i++)
-        n = n * 16 + index("0123456789ABCDEF", toupper(substr(text, i, 1))) - 1
-      return n
-    }
-    function endpoint(text,   host, port) {
-      port = text
-      sub(/.*:/, "", port)
-      host = substr(text, 1, length(text) - length(port) - 1)
-      if (host !~ /^\[/)
-        host = number(substr(host, 1, 2)) "." number(substr(host, 3, 2)) "." \
-          number(substr(host, 5, 2)) "." number(substr(host, 7, 2))
-      return host ":" number(port)
-    }
-    function caught(kind, place) {
-      if (kind == "FWM")
-        return sprintf("-f %d%s", number(place), place ~ /[13579BDF].$/ ? " -6" : "")
-      return (kind == "TCP" ? "-t " : kind == "UDP" ? "-u " : "--sctp-service ") endpoint(place)
-    }
-    $1 == "hz" { hz = $2 }
-    $1 == "service" {
-      line = "-A " caught($2, $3) " -s " $4 ($4 == "mh" ? " -b mh-port" : "")
-      for (i = 5; i < NF; i++) if ($i == "persistent") line = line " -p " $(i + 1) / hz
-      print line
-    }
-    $1 == "server" {
-      method = $5 == "Masq" ? "-m" : $5 == "Tunnel" ? "-i" : "-g"
-      print "-a " caught($2, $3) " -r " endpoint($4) " " method " -w " $6
-    }
-  '
+_BOTH = r"""
+ours() { # of listed sets
+  ! has_ipvs || { printf '%s\n==\n' "$1"; virtual; } | only_ours
 }
 both_routings() { for family in 4 6; do routing $family | sed "s/^/$family /"; done; }
 """
 
 SAVE = (
     FUNCTIONS
-    + _COMMANDS
+    + _BOTH
     + r"""
 umask 077
 : >"$1/services.new" && : >"$1/sets.new" && both_routings >"$1/routing.new" || exit 1
 ! has_sets || ! has ipset || sets >"$1/sets.new" || exit 1
-! has_ipvs || ! has ipvsadm || commands >"$1/all" || exit 1
-[ ! -e "$1/all" ] || grep -v -- ' -w 0$' "$1/all" >"$1/services.new" || :
+! has_ipvs || ! has ipvsadm || ours "$(grep -e '-VIRTUAL ' "$1/sets.new")" >"$1/all" || exit 1
+[ ! -e "$1/all" ] || grep -v '^server .* 0$' "$1/all" >"$1/services.new" || :
 rm -f "$1/all"
 for name in services sets routing; do mv "$1/$name.new" "$1/$name" || exit 1; done
 """
@@ -61,7 +32,7 @@ for name in services sets routing; do mv "$1/$name.new" "$1/$name" || exit 1; do
 
 RESTORE = (
     FUNCTIONS
-    + _COMMANDS
+    + _BOTH
     + r"""
 [ -f "$1/services" ] || exit 0
 status=0
@@ -77,82 +48,115 @@ tell() { # COMMANDS: ipvsadm says nothing when all went well
   printf '%s\n' "$said" >&2
   return 1
 }
-differences() { # COMING or GOING
-  { cat "$1/services"; echo ==; ! has_ipvs || commands; } | awk -v what="$2" -v all="$3" '
-    function place(line) {
-      sub(/ -s .*/, "", line)
-      sub(/ -[mgi] -w [0-9]+$/, "", line)
-      return line
+differences() { # FOLDER, coming or going, and whether all goes: what ipvsadm has to do
+  { cat "$1/services"; echo ==; printf '%s\n' "$there"; } | awk -v what="$2" -v all="$3" '
+"""
+    + PLACES
+    + r"""
+    function mask(text) {
+      if (text !~ /^F/) return number(substr(text, 1, 2))
+      text = endpoint(text ":0")
+      sub(/:0$/, "", text)
+      return text
     }
+    function options(line,   word, n, i, text) {
+      n = split(line, word, " ")
+      text = " -s " word[4]
+      for (i = 5; i <= n; i++) {
+        if (word[i] == "persistent") {
+          text = text " -p " word[i + 1] / hz
+          if (word[i + 2] !~ /^(FFFFFFFF|80000000)$/) text = text " -M " mask(word[i + 2])
+        }
+        if (word[i] == "ops") text = text " -o"
+        if (word[i] == "-b") text = text " -b " word[i + 1]
+      }
+      return text
+    }
+    function command(verb, at,   word) { # which virtual service, and which of its servers
+      split(at, word, " ")
+      return verb " " caught(word[1], word[2]) (word[3] ? " -r " endpoint(word[3]) : "")
+    }
+    function come(at, line, known,   word) {
+      if (line ~ /^service /) return command(known ? "-E" : "-A", at) options(line)
+      split(line, word, " ")
+      method = word[5] == "Masq" ? "-m" : word[5] == "Tunnel" ? "-i" : "-g"
+      return command(known ? "-e" : "-a", at) " " method " -w " word[6]
+    }
+    $1 == "hz" { if (!hz) hz = $2; next }
+    { at = $1 == "server" ? $2 " " $3 " " $4 : $2 " " $3 }
     !listing && $0 == "==" { listing = 1; next }
-    !listing { order[++count] = $0; saved[place($0)] = $0; next }
+    !listing { order[++count] = at; saved[at] = $0; next }
     {
-      at = place($0)
       live[at] = $0
       lines[++lives] = at
-      if ($1 == "-a") {
-        owner = at
-        sub(/ -r .*/, "", owner)
-        sub(/^-a/, "-A", owner)
-        if ($0 !~ / -w 0$/) serves[owner]
-      }
+      if ($1 == "server" && $6 != "0") serves[$2 " " $3]
     }
     END {
       if (what == "coming") for (i = 1; i <= count; i++) {
-        at = place(order[i])
-        if (!(at in live)) print order[i]
-        else if (live[at] != order[i]) {
-          line = order[i]
-          sub(/^-A/, "-E", line)
-          sub(/^-a/, "-e", line)
-          print line
-        }
+        at = order[i]
+        known = at in live
+        if (!known || live[at] != saved[at]) print come(at, saved[at], known)
       }
       else for (i = 1; i <= lives; i++) {
         at = lines[i]
         if (at in saved) continue
-        if (at ~ /^-A/) {
-          if (at in serves || all) { sub(/^-A/, "-D", at); print at }
-          continue
-        }
-        owner = at
-        sub(/ -r .*/, "", owner)
-        sub(/^-a/, "-A", owner)
-        if (owner in saved && live[at] !~ / -w 0$/) { sub(/^-a/, "-d", at); print at }
+        if (live[at] ~ /^service /) { if (at in serves || all) print command("-D", at); continue }
+        split(at, word, " ")
+        if ((word[1] " " word[2]) in saved && live[at] !~ / 0$/) print command("-d", at)
       }
     }
   '
 }
-elements() { sed -n 's/^add [^ ]* //p' | sort; }
-same() { # NAME: the set is as it was saved
-  [ "$(ipset save "$1" | elements | sha256sum)" = \
-    "$(grep "^add $1 " "$saved" | elements | sha256sum)" ]
+# What brings sets up to date, an element at a time, or those that go, or were made otherwise.
+set_differences() { # come, other or gone
+  { cat "$saved"; echo ==; printf '%s\n' "$live"; } | awk -v what="$1" '
+    function head() {
+      line = ""
+      for (i = 3; i <= NF; i++)
+        if ($i ~ /^(hashsize|maxelem|bucketsize|initval)$/) i++
+        else line = line " " $i
+      return line
+    }
+    !listing && $0 == "==" { listing = 1; next }
+    !listing { order[++count] = $0 }
+    !listing && $1 == "create" { wanted[$2] = head(); next }
+    !listing { keys[$2 " " $3]; next }
+    $1 == "create" {
+      made[$2]
+      if (!($2 in wanted)) { if (what == "gone") print $2 }
+      else if (head() != wanted[$2]) { other[$2]; if (what == "other") print $2 }
+      next
+    }
+    { there[$0] }
+    what == "come" && ($2 in wanted) && !(($2 " " $3) in keys) { gone[++goes] = "del " $2 " " $3 }
+    END {
+      if (what != "come") exit
+      for (i = 1; i <= count; i++) {
+        split(order[i], word, " ")
+        if (word[2] in other) continue
+        if (word[1] == "add" ? !(order[i] in there) : !(word[2] in made)) print order[i]
+      }
+      for (i = 1; i <= goes; i++) {
+        split(gone[i], word, " ")
+        if (!(word[2] in other)) print gone[i]
+      }
+    }
+  '
 }
 saved=$1/sets
 all=
 [ -s "$saved" ] || all=1
+live=
+! has_sets || live=$(sets) || exit 1
+there=$(ours "$live") || exit 1
 # Which virtual services with an address are ours is in a set: it is asked before that is put back.
 going=$(differences "$1" going $all) && tell "$(differences "$1" coming)" || status=1
 while read -r family part; do
   routing "$family" | grep -qxF "$part" || with_protocol "$family" "$part" ||
     [ "$SVCFORM_BOOT" = boot ] || status=1
 done <"$1/routing"
-now=$(set_names)
-for name in $(sed -n 's/^create \([^ ]*\) .*/\1/p' "$saved"); do
-  case "
-$now
-" in
-  *"
-$name
-"*)
-    ! same "$name" || continue
-    ipset destroy SVCFORM-NEW 2>/dev/null
-    grep -e "^create $name " -e "^add $name " "$saved" |
-      sed "s/^\([a-z]*\) $name /\1 SVCFORM-NEW /" | ipset -exist restore &&
-      ipset swap SVCFORM-NEW "$name" && ipset destroy SVCFORM-NEW || status=1 ;;
-  *) grep -e "^create $name " -e "^add $name " "$saved" | ipset -exist restore || status=1 ;;
-  esac
-done
+come=$(set_differences come)
+[ -z "$come" ] || printf '%s\n' "$come" | ipset -exist restore || status=1
 tell "$going" || status=1
 # Rules that still name a set hold on to it.  Where ours have to go, they go with it.
 unhook() {
@@ -171,10 +175,11 @@ unhook() {
     done
   done
 }
-for name in $now; do
-  ! grep -q "^create $name " "$saved" || continue
-  ipset destroy "$name" 2>/dev/null || { unhook && ipset destroy "$name"; } || status=1
+remove() { ipset destroy "$1" 2>/dev/null || { unhook && ipset destroy "$1"; }; }
+for name in $(set_differences other); do
+  remove "$name" && grep -e "^create $name " -e "^add $name " "$saved" | ipset restore || status=1
 done
+for name in $(set_differences gone); do remove "$name" || status=1; done
 for family in 4 6; do
   routing $family | while read -r part; do
     grep -qxF "$family $part" "$1/routing" || without $family "$part" || exit 1

@@ -30,21 +30,25 @@ TABLE, PREFERENCE, PROTOCOL = 183, 83, 83
 class VirtualService:
     """A virtual service: what it catches, how it spreads, and where to.
 
-    ``drains`` says that a connection to a server that goes may come to its end (TCP).
-    ``listed`` are the lines of one that was read.
+    ``flags`` are all other options of ipvsadm's that one has that was read; None are those that
+    svcform gives it.  ``drains`` says that a connection to a server that goes may come to its end.
+    ``listed`` are the lines of one that was read, ``leaving`` the places of its servers that take
+    no new connection.
     """
 
     caught: Caught
     scheduler: str
     seconds: int | None
     servers: tuple[Server, ...]
+    flags: str | None = None
     drains: bool = field(default=True, compare=False)
     listed: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    leaving: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def options(self) -> str:
         """``-s rr -p 600``."""
-        return options(self.scheduler, self.seconds)
+        return options(self.scheduler, self.seconds, self.flags)
 
     def lines(self) -> tuple[str, ...]:
         """As ``ipvsadm --save`` writes it."""
@@ -104,6 +108,15 @@ def head_of(wanted: Set, family: Family) -> NamedSet:
 def address(family: str, kind: str, name: str) -> ObjectAddress:
     """The address of an object."""
     return ObjectAddress(BACKEND, (family, kind, name))
+
+
+def drains(protocol: str, scheduler: str) -> bool:
+    """Whether connections to a server that goes may come to their end.
+
+    IPVS sees the end of those of TCP only; and ``dh`` would send all clients of an address to a
+    server that takes none (Linux, ``ip_vs_dh_schedule``).
+    """
+    return protocol == "TCP" and scheduler != "dh"
 
 
 def service_address(family: str, caught: Caught) -> ObjectAddress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
@@ -17,6 +18,7 @@ from svcform.backends.proxy.ipvs.objects import (
     SetObject,
     VirtualService,
     address,
+    drains,
     group_of,
     service_address,
 )
@@ -31,6 +33,10 @@ from svcform.policy import marks
 
 SERVICES, SETS, ROUTES = "ipvs.services", "ipvs.sets", "ipvs.routing"
 _NUMBERS = {"4": Family.IPV4, "6": Family.IPV6}
+#: A server at weight 0, or a virtual service that no server follows.
+_UNFINISHED = re.compile(
+    r"^server (\S+ \S+) \S+ \S+ 0$|^service (\S+ \S+) .*$(?!\nserver )", re.MULTILINE
+)
 
 
 def probes() -> tuple[Probe, ...]:
@@ -55,13 +61,25 @@ def read(readings: Mapping[str, Reading]) -> Snapshot:
                 each.scheduler,
                 each.seconds,
                 tuple(sorted(each.servers, key=lambda server: server.place)),
-                drains=_drains(caught, others),
+                each.flags,
+                drains=drains(_protocol(caught, others), each.scheduler),
                 listed=tuple(each.listed),
+                leaving=tuple(each.leaving),
             )
     for saved in sets.values():
         found.update(_set_objects(saved))
     found.update(_routing(readings))
     return MappingProxyType(found)
+
+
+def unfinished(readings: Mapping[str, Reading]) -> Iterator[Caught]:
+    """Our virtual services that have a server at weight 0, or none."""
+    text = _text(readings, SERVICES)
+    places = {match[1] or match[2] for match in _UNFINISHED.finditer(text)}
+    if places:
+        for caught, found in known_services(readings, known_sets(readings)):
+            if found.place in places:
+                yield caught
 
 
 def known_sets(readings: Mapping[str, Reading]) -> dict[str, save.Saved]:
@@ -124,10 +142,10 @@ def _without_end(sets: Mapping[str, save.Saved]) -> frozenset[int]:
     )
 
 
-def _drains(caught: Caught, others: frozenset[int]) -> bool:
+def _protocol(caught: Caught, others: frozenset[int]) -> str:
     if isinstance(caught, MarkedService):
-        return caught.mark & marks.PORT not in others
-    return caught.protocol == "TCP"
+        return "UDP or SCTP" if caught.mark & marks.PORT in others else "TCP"
+    return caught.protocol
 
 
 def _recorded(sets: Mapping[str, save.Saved]) -> frozenset[AddressService]:

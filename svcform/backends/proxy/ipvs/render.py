@@ -14,14 +14,18 @@ from svcform.backends.proxy.ipvs.fingerprint import fingerprint
 from svcform.backends.proxy.ipvs.objects import (
     BACKEND,
     FAMILIES,
+    FAMILY_WORDS,
     ROUTING,
     SET,
     Elements,
     Routing,
     SetObject,
     VirtualService,
+    service_address,
 )
-from svcform.backends.proxy.ipvs.scripts import CHANGE_SERVICES, ROUTE, SWEEP
+from svcform.backends.proxy.ipvs.observe import family_of, unfinished
+from svcform.backends.proxy.ipvs.scripts import ROUTE
+from svcform.backends.proxy.ipvs.server_scripts import CHANGE_SERVICES, SWEEP
 from svcform.lang.ipset.names import Set
 from svcform.lang.ipset.save import Restore, key_of
 from svcform.lang.ipvs.service import AddressService
@@ -31,8 +35,6 @@ from svcform.plan.snapshot import NodeObject, Snapshot
 from svcform.program.program import Phase, Program, Step
 
 _IPSET = ("ipset", "-exist", "restore")
-#: Seconds: all steps of a run have 300, unless an operator asks for more.
-_LONGEST_WAIT = 240
 
 
 def render(inputs: RenderInput) -> Program:
@@ -40,9 +42,11 @@ def render(inputs: RenderInput) -> Program:
     if not inputs.changes:
         return Program()
     back = [Change(c.address, c.after, c.before) for c in inputs.changes]
+    there = _sort(inputs.changes, inputs.wanted)
+    _finish(there, inputs)
     return Program(
-        steps=tuple(_steps(inputs.changes, inputs.wanted, min(inputs.drain_wait, _LONGEST_WAIT))),
-        undo=tuple(_steps(back, inputs.live, 0)),
+        steps=tuple(_steps(there, inputs.drain_wait)),
+        undo=tuple(_steps(_sort(back, inputs.live), 0)),
         fingerprints=(fingerprint(inputs.changes, inputs.live),),
     )
 
@@ -58,9 +62,10 @@ class _Work:
     leaving: list[str] = field(default_factory=list)
     routed: list[str] = field(default_factory=list)
     unrouted: list[str] = field(default_factory=list)
+    draining: set[str] = field(default_factory=set)
 
 
-def _steps(changes: Iterable[Change], after: Snapshot, wait: int) -> Iterator[Step]:
+def _sort(changes: Iterable[Change], after: Snapshot) -> _Work:
     changes = tuple(changes)
     work, stays = _Work(), {address.path[0] for address in after}
     come = {c.address.path[2] for c in changes if c.address.path[1] == SET and not c.before}
@@ -76,15 +81,32 @@ def _steps(changes: Iterable[Change], after: Snapshot, wait: int) -> Iterator[St
             _set(work, change)
         elif kind not in gone:
             _elements(work.made if kind in come else work.switched, change)
+    return work
+
+
+def _finish(work: _Work, inputs: RenderInput) -> None:
+    """What was leaving before this change: it goes with the last of its family at once."""
+    stays = {address.path[0] for address in inputs.wanted}
+    for caught in unfinished(inputs.readings):
+        word = FAMILY_WORDS[family_of(caught)]
+        if word in stays:
+            work.draining.add(caught.place)
+        elif service_address(word, caught) not in inputs.live:
+            work.leaving.append(f"-D {caught.write()}")
+
+
+def _steps(work: _Work, wait: int) -> Iterator[Step]:
     yield from _set_step(Phase.MAKE, "sets made", work.made)
     yield from _service_step(Phase.MAKE, "servers that come", work.coming)
     yield from _script_step(Phase.MAKE, "ip: routing that comes", ROUTE, work.routed)
     yield from _set_step(Phase.SWITCH, "elements changed", work.switched)
     yield from _service_step(Phase.BREAK, "servers that go", work.leaving)
     yield from _script_step(Phase.BREAK, "ip: routing that goes", ROUTE, work.unrouted)
-    if stays:
-        yield from _script_step(Phase.BREAK, "ipvs: what has left is removed", SWEEP, [str(wait)])
     yield from _set_step(Phase.BREAK, "sets removed", work.broken)
+    if work.draining:
+        what = "ipvs: servers without connections are removed"
+        lines = [str(wait), *sorted(work.draining)]
+        yield from _script_step(Phase.DRAIN, what, SWEEP, lines, wait)
 
 
 def _set_step(phase: Phase, what: str, restore: Restore) -> Iterator[Step]:
@@ -104,7 +126,9 @@ def _service_step(phase: Phase, what: str, lines: list[str]) -> Iterator[Step]:
     )
 
 
-def _script_step(phase: Phase, summary: str, script: str, lines: Sequence[str]) -> Iterator[Step]:
+def _script_step(
+    phase: Phase, summary: str, script: str, lines: Sequence[str], waits: int = 0
+) -> Iterator[Step]:
     if lines:
         yield Step(
             backend=BACKEND,
@@ -112,6 +136,7 @@ def _script_step(phase: Phase, summary: str, script: str, lines: Sequence[str]) 
             summary=summary,
             command=("sh", "-c", script),
             stdin="".join(f"{line}\n" for line in lines).encode(),
+            waits=waits,
         )
 
 
@@ -135,15 +160,19 @@ def _service(work: _Work, family: Family, change: Change, *, has_rest: bool) -> 
 
 
 def _come(work: _Work, family: Family, old: VirtualService | None, new: VirtualService) -> None:
-    name, place = new.caught.write(), new.caught.place
-    if old is None or new.options != old.options:
-        work.coming.append(f"service\t{place}\t{name} {new.options}")
-    if old is None and isinstance(new.caught, AddressService):
-        work.made.add(Set.VIRTUAL.name_in(family), [_recorded(new.caught)])
+    name = new.caught.write()
+    if old is None:
+        work.coming.append(f"-A {name} {new.options}")
+        if isinstance(new.caught, AddressService):
+            work.made.add(Set.VIRTUAL.name_in(family), [_recorded(new.caught)])
+    elif new.options != old.options:
+        work.coming.append(f"-E {name} {new.options}")
     known = set(old.servers) if old else set()
+    there = {*(server.place for server in known), *(old.leaving if old else ())}
     for server in new.servers:
         if server not in known:
-            work.coming.append(f"server\t{place} {server.place}\t{name} {server.write()}")
+            verb = "-e" if server.place in there else "-a"
+            work.coming.append(f"{verb} {name} {server.write()}")
 
 
 def _leave(
@@ -155,22 +184,21 @@ def _leave(
     has_rest: bool,
 ) -> None:
     """A server with connections that can end by themselves goes at weight 0, later for good."""
-    name, place = old.caught.write(), old.caught.place
+    name = old.caught.write()
     drains = (new or old).drains
     if new is None and not (has_rest and drains):
-        work.leaving.append(f"noservice\t{place}\t{name}")
+        work.leaving.append(f"-D {name}")
         if has_rest and isinstance(old.caught, AddressService):
             work.broken.delete(Set.VIRTUAL.name_in(family), [_recorded(old.caught)])
         return
     wanted = {server.place for server in new.servers} if new else set()
-    for server in old.servers:
-        if server.place in wanted:
-            continue
-        at = f"{place} {server.place}\t{name}"
-        if drains:
-            work.leaving.append(f"quiet\t{at} {replace(server, weight=0).write()}")
-        else:
-            work.leaving.append(f"noserver\t{at} {server.named()}")
+    gone = [server for server in old.servers if server.place not in wanted]
+    if drains:
+        work.leaving.extend(f"-e {name} {replace(server, weight=0).write()}" for server in gone)
+        if gone:
+            work.draining.add(old.caught.place)
+    else:
+        work.leaving.extend(f"-d {name} {server.named()}" for server in gone)
 
 
 def _virtual(found: NodeObject | None) -> VirtualService | None:

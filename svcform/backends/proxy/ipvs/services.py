@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from svcform.backends.proxy.ipvs.objects import VirtualService
+from svcform.backends.proxy.ipvs.objects import VirtualService, drains
 from svcform.lang.ipset.names import HALVES, Set
 from svcform.lang.ipset.save import element
 from svcform.lang.ipvs.service import AddressService, MarkedService, Server
-from svcform.model.net import Protocol
 from svcform.policy import marks
 from svcform.policy.intent import Frontend, Pool, PortIntent
 
@@ -73,7 +72,11 @@ def sticky_service(
         raise TypeError(f"no list of endpoints: {pool}")
     caught = AddressService(frontend.protocol.value, address, frontend.port)
     return VirtualService(
-        caught, scheduler, pool.affinity_seconds, _servers(pool), drains=_drains(port)
+        caught,
+        scheduler,
+        pool.affinity_seconds,
+        _servers(pool),
+        drains=drains(port.protocol.value, scheduler),
     )
 
 
@@ -81,15 +84,12 @@ def _marked(port: PortIntent, first: int, scheduler: str) -> Iterator[VirtualSer
     for mark, pool in sorted(marks.pools(first, port).items()):
         chosen = scheduler if pool.affinity_seconds is None else HASHED
         caught = MarkedService(mark, port.family)
-        yield VirtualService(caught, chosen, None, _servers(pool), drains=_drains(port))
+        lasts = drains(port.protocol.value, chosen)
+        yield VirtualService(caught, chosen, None, _servers(pool), drains=lasts)
 
 
 def _servers(pool: Pool) -> tuple[Server, ...]:
     return tuple(sorted((Server(*each) for each in pool.destinations), key=lambda s: s.place))
-
-
-def _drains(port: PortIntent) -> bool:
-    return port.protocol is Protocol.TCP
 
 
 def _items(first: int, port: PortIntent, frontend: Frontend) -> Iterator[Item]:

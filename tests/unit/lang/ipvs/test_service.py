@@ -49,7 +49,9 @@ def test_services_and_servers_are_spelt_as_ipvsadm_saves_them():
     assert AddressService("SCTP", "10.96.0.9", 53).write() == "--sctp-service 10.96.0.9:53"
     assert Server("fd79::21", 8080).write() == "-r [fd79::21]:8080 -m -w 1"
     assert options("rr", None) == "-s rr"
-    assert options("mh", 600) == "-s mh -b mh-port -p 600"
+    assert options("mh", 600) == "-s mh -p 600 -b mh-fallback,mh-port"
+    assert options("sh", None) == "-s sh -b sh-fallback"
+    assert options("sh", None, "-o") == "-s sh -o"
 
 
 #: Linux 6.1 with 100 ticks a second, flattened as nodes do it.
@@ -58,7 +60,7 @@ hz 100
 service TCP 0A60000C:0050 rr persistent 77700 FFFFFFFF
 server TCP 0A60000C:0050 0A4F0016:1F90 Masq 1
 server TCP 0A60000C:0050 0A4F0015:1F90 Masq 0
-service FWM 40001010 mh
+service FWM 40001010 mh -b mh-fallback,mh-port
 server FWM 40001010 [fd79:0000:0000:0000:0000:0000:0000:0022]:1F90 Route 3
 service FWM 00000063 rr
 """
@@ -73,6 +75,26 @@ def test_a_listing_has_all_services_and_the_servers_that_take_connections():
         "FWM 00000063": ("rr", None, []),
     }
     assert found["TCP 0A60000C:0050"].listed == LISTED.splitlines()[1:3]
+    assert found["TCP 0A60000C:0050"].leaving == ["0A4F0015:1F90"]
+    assert {each.flags for each in found.values()} == {None}
+
+
+@pytest.mark.parametrize(
+    ("listed", "flags"),
+    [
+        ("sh", ""),
+        ("sh -b sh-fallback,sh-port", "-b sh-fallback,sh-port"),
+        ("mh -b mh-port", "-b mh-port"),
+        ("rr ops", "-o"),
+        ("rr persistent 30000 FFFFFF00", "-M 255.255.255.0"),
+        ("rr persistent 30000 40000000", "-M 64"),
+    ],
+)
+def test_options_that_somebody_changed_are_seen_and_can_be_put_back(listed: str, flags: str):
+    (found,) = parse(f"hz 100\nservice FWM 40001000 {listed}\n").values()
+
+    assert found.flags == flags
+    assert options(found.scheduler, None, flags).endswith(f" {flags}".rstrip())
 
 
 @pytest.mark.parametrize("text", ["IP Virtual Server version 1.2.1", "server FWM 1 0A:1 Masq 1"])
