@@ -6,6 +6,7 @@ import contextlib
 import itertools
 import os
 import select
+import shlex
 import socket
 import subprocess
 import sys
@@ -39,7 +40,8 @@ _LINK, _CONTROL = "tap0", "tap1"
 _CONTROL_ADDRESSES = ("169.254.77.1", "169.254.77.2")
 _PORT = 7777
 _PATIENCE = 120.0
-_LARGE = 16 << 10
+#: A message that is longer may wait for half a second on its link, whose interrupt gets lost.
+_LARGE = 3 << 10
 
 
 @dataclass(slots=True)
@@ -57,24 +59,27 @@ class GuestNode:
     _received: bytearray = field(default_factory=bytearray)
 
     def exec(self, *argv: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-        if len(given) > _LARGE:
-            return self._exec_with_file(argv, given)
+        if len(given) + sum(map(len, argv)) > _LARGE:
+            return self._exec_with_files(argv, given)
         self._tell(message(RUN, command(argv, given)))
         told = self._await(ENDED)
         code, length = OUTCOME.unpack_from(told)
         output = told[OUTCOME.size :]
         return subprocess.CompletedProcess(argv, code, output[:length], output[length:])
 
-    def _exec_with_file(
+    def _exec_with_files(
         self, argv: Sequence[str], given: bytes
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run a command whose input is large: through the disk, which is faster than its link."""
+        """Run what is large, a command or its input: through the disk."""
         name = f"var/tmp/given-{next(self._numbers)}"
-        (self.disk / name).write_bytes(given)
+        script, data = self.disk / f"{name}.sh", self.disk / name
+        data.write_bytes(given)
+        script.write_text(f"exec {shlex.join(argv)} </{name}\n")
         try:
-            return self.exec("sh", "-c", f'exec "$@" </{name}', "sh", *argv)
+            return self.exec("sh", f"/{name}.sh")
         finally:
-            (self.disk / name).unlink()
+            script.unlink()
+            data.unlink()
 
     def say(self, packet: bytes) -> None:
         self._said.append(message(SAY, packet))
