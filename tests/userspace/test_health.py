@@ -21,9 +21,10 @@ from svcform.model.service import (
 )
 from svcform.model.settings import Settings
 from tests.flow import worlds
+from tests.flow.arena import Kind
 from tests.flow.model import World
 from tests.flow.nodes import open_nodes
-from tests.flow.under_test import NodeUnderTest, intent_of, proxies, subjects
+from tests.flow.under_test import NodeUnderTest, intent_of, kind_for, proxies, subjects
 
 pytestmark = pytest.mark.root
 PORT = 31000
@@ -95,3 +96,111 @@ def test_a_health_check_is_answered_as_kube_proxy_does(node: NodeUnderTest, back
                 "serviceProxyHealthy": True,
             }
         assert node.changes_left(intent) == {}
+
+
+def test_a_change_of_mode_leaves_no_load_balancer_without_an_answer(nodes):
+    """Asked all the time while a node goes through all modes that its kernel has."""
+    modes = [backend for backend in proxies() if kind_for(backend) is Kind.NAMESPACE]
+    node = NodeUnderTest(nodes.of(modes[0]).arena, subjects=[*subjects(), HEALTH])
+    run = node.arena.run
+    node.apply(intent_of(world(modes[0])))
+    run("sh", "-c", _KEEP_ASKING)
+    for backend in (*modes[1:], *modes):
+        done = node.apply(intent_of(world(backend)))
+        assert [each.changes for each in done if each.backend is HEALTH] == [()]
+    run("touch", "/run/enough")
+    run("sh", "-c", "for n in $(seq 600); do [ ! -s /run/end ] || break; sleep 0.1; done")
+    count = run("cat", "/run/end")
+
+    assert run("sort", "-u", "/run/answers").split() == ["200"], count
+    assert int(count) > 20
+    node.apply(intent_of(world(modes[0]), absent=True))
+
+
+_KEEP_ASKING = f"""
+rm -f /run/enough /run/end /run/answers
+(
+	count=0
+	while [ ! -e /run/enough ]; do
+		curl -s -o /dev/null -m 10 -w '%{{http_code}}\\n' http://192.168.0.2:{PORT}/ >>/run/answers
+		count=$((count + 1))
+	done
+	echo $count >/run/end
+) >/dev/null 2>&1 </dev/null &
+"""
+
+NAMESPACE_MODE = next(b for b in proxies() if kind_for(b) is Kind.NAMESPACE)
+on_one_mode = pytest.mark.parametrize("backend", [NAMESPACE_MODE], ids=lambda each: each.name)
+
+
+@on_one_mode
+def test_a_port_that_somebody_has_is_answered_when_they_leave(node: NodeUnderTest, backend):
+    run, intent = node.arena.run, intent_of(world(backend, 1, "a", "b"))
+    holder = run("sh", "-c", _HOLD.format(port=PORT + 1)).strip()
+    node.apply(intent)
+
+    assert ask(node)[0] == "HTTP/1.1 200 OK"
+    assert ask(node, "192.168.99.11") == [], "node ports are not there"
+    assert ask(node, port=PORT + 1) == []
+    assert node.changes_left(intent) == {}
+
+    run("kill", holder)
+    gone = f"for n in $(seq 600); do ss -H -lnt | grep -q :{PORT + 1} || exit 0; sleep 0.1; done"
+    run("sh", "-c", gone)
+    node.facts = None
+    node.apply(intent)
+
+    assert ask(node, port=PORT + 1)[0] == "HTTP/1.1 200 OK"
+
+
+_HOLD = """
+haproxy=$(mktemp) && cat >"$haproxy" <<end
+frontend somebody
+	mode http
+	timeout client 5s
+	bind 127.0.0.1:{port}
+end
+haproxy -db -q -f "$haproxy" >/dev/null 2>&1 </dev/null &
+echo $!
+for n in $(seq 600); do ! ss -H -lnt | grep -q :{port} || exit 0; sleep 0.1; done
+"""
+
+
+@on_one_mode
+def test_who_is_killed_or_changed_by_hand_is_missed_and_put_back(node: NodeUnderTest, backend):
+    run, saved = node.arena.run, HEALTH.checkpoint()
+    intent, other = (intent_of(world(backend, 1, *names)) for names in (("a", "b"), ("a",)))
+
+    def left() -> list[tuple[str, ...]]:
+        return [c.address.path for c in node.changes_left(intent).get("health", ())]
+
+    def put_back() -> None:
+        run("env", "SVCFORM_BOOT=late", "sh", "-c", saved.restore, "sh", "/run/saved")
+
+    node.apply(intent)
+    run("mkdir", "-p", "/run/saved")
+    run("sh", "-c", saved.save, "sh", "/run/saved", "")
+    node.apply(other)
+    assert ask(node, port=PORT + 1) == []
+
+    put_back()
+    assert left() == []
+    assert ask(node, port=PORT + 1)[0] == "HTTP/1.1 200 OK"
+
+    run("sh", "-c", _KILL)
+    assert left() == [("service", "svcform-health")]
+
+    put_back()
+    assert left() == []
+
+    run("sh", "-c", "echo '# mine' >>/etc/svcform/health/services/test.a.cfg")
+    assert ("check", "test/a") in left()
+
+    node.apply(intent)
+    assert left() == []
+
+
+_KILL = """
+kill -9 $(ps -e -o pid=,comm= | awk '$2 == "haproxy" { print $1; exit }')
+for n in $(seq 600); do ps -e -o comm= | grep -q haproxy || exit 0; sleep 0.1; done
+"""
