@@ -171,4 +171,6 @@ def _report(out: Console, proposal: Proposal, outcomes: Mapping[str, Outcome], c
     for node in plan.nodes:
         outcome = outcomes.get(node.node)
         out.findings(outcome.warnings if outcome else ())
-    out.result(outcomes_text(results, out.out) + "\n" + services_text(tables))
+    out.result(outcomes_text(results, out.out))
+    if tables:
+        out.result("\n" + services_text(tables))

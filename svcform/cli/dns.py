@@ -10,6 +10,7 @@ from svcform.cli import parser as flags
 from svcform.cli.console import console
 from svcform.cli.reading import load_project, workspace_of
 from svcform.errors import UsageError
+from svcform.lang.zone.kinds import is_kind
 from svcform.model.zone import Zones
 from svcform.policy.dns import decide_zones
 from svcform.policy.dns_answer import answer
@@ -35,6 +36,8 @@ def add(subparsers: flags.Subparsers) -> None:
 def run(arguments: Namespace) -> int:
     """Read the project, decide its zones, and answer."""
     out = console(arguments)
+    if arguments.type and not is_kind(arguments.type):
+        raise UsageError(f"{arguments.type} is no type of DNS records, such as A, SRV or PTR.")
     workspace = workspace_of(load_project(arguments), out)
     zones = _zones(decide_zones(workspace), arguments.node)
     name, kind = _question(arguments.name, arguments.type)

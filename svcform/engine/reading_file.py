@@ -53,7 +53,7 @@ def read(data: bytes) -> SavedReading:
         if found == FORMAT:
             nodes = {name: _observation(node, blobs) for name, node in value["nodes"].items()}
             return SavedReading(when=str(value["when"]), nodes=nodes)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise archive.damaged(READING) from error
     raise archive.foreign(READING, found, FORMAT)
 

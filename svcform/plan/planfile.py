@@ -34,6 +34,6 @@ def read(data: bytes) -> Plan:
         found = value["format"]
         if found == FORMAT:
             return Decoder(blobs).plan(value)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise archive.damaged(PLAN) from error
     raise archive.foreign(PLAN, found, FORMAT)

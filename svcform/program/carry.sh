@@ -15,12 +15,14 @@ read -r magic version total header first count run || refuse "The bundle did not
 case $run in
 '' | *[!0-9a-f]*) refuse "The bundle has no run." ;;
 esac
-mkdir -p "$state/runs" && chmod 700 "$state" || refuse "The folder $state can't be made."
-mkdir "$state/runs/incoming.$run" || refuse "There is no room in $state."
+# A folder that is there may be one on a file system that is read-only.
+why=$({ mkdir -p "$state/runs" && chmod 700 "$state" && mkdir "$state/runs/incoming.$run"; } 2>&1) ||
+	refuse "Nothing can be written in $state: ${why##*: }."
 dir=$state/runs/incoming.$run
 # Should it end before the runner begins, the next run takes the folder away.
 printf '%s %s\n' $$ "$(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 20)" >"$dir/maker"
-printf '%s %s\n' "$header" "$count" >"$dir/sizes" && cat >"$dir/bundle" || refuse "The bundle can't be stored in $state."
+why=$({ printf '%s %s\n' "$header" "$count" >"$dir/sizes" && cat >"$dir/bundle"; } 2>&1) ||
+	refuse "The bundle can't be stored in $state: ${why##*: }."
 [ "$(wc -c <"$dir/bundle")" -eq "$total" ] || refuse "The bundle arrived cut short."
 tail -c "+$((header + 1))" "$dir/bundle" | head -c "$first" >"$dir/runner" ||
 	refuse "The runner can't be stored in $state."

@@ -43,12 +43,30 @@ def lab(tmp_path_factory):
     labs.down(directory)
 
 
-def test_a_node_without_any_tool_of_other_modes_is_planned_again_and_again(lab, tmp_path):
-    """What an apply leaves on a node is never taken for a trace of a mode that it never had."""
-    project = Project(tmp_path)
+@pytest.fixture
+def project(lab, tmp_path):
+    made = Project(tmp_path)
     places = [f"{lab.addresses(f'endpoint-{i}')[0]}@only-nft" for i in range(2)]
-    project.write(yaml.safe_load(lab.inventory().read_text()), places)
-    shutil.copy(lab.directory / "known_hosts", project.path / "known_hosts")
+    made.write(yaml.safe_load(lab.inventory().read_text()), places)
+    shutil.copy(lab.directory / "known_hosts", made.path / "known_hosts")
+    return made
+
+
+def test_a_state_folder_that_is_read_only_is_named_so(lab, project):
+    """And nothing is said of Services where no node was changed."""
+    folder = "/var/lib/svcform"
+    script = f"mount --bind {folder} {folder} && mount -o remount,bind,ro {folder}"
+    assert lab.run("only-nft", ["sh", "-c", script]).returncode == 0
+    try:
+        done = project.svcform("apply", "--auto-approve", "-l", "only-nft")
+    finally:
+        lab.run("only-nft", ["umount", folder])
+    assert f"can be written in {folder}: Read-only file system." in done.out, done.out + done.err
+    assert (done.code, "No Services" in done.out) == (5, False)
+
+
+def test_a_node_without_any_tool_of_other_modes_is_planned_again_and_again(project):
+    """What an apply leaves on a node is never taken for a trace of a mode that it never had."""
     for change in ("apply", "destroy"):
         done = project.svcform(change, "--auto-approve")
         assert done.code == 0, done.out + done.err

@@ -23,6 +23,7 @@ from svcform.cli.main import build, main
         (["plan", "-o", "xml"], "invalid choice: 'xml'"),
         ([], "required: COMMAND"),
         (["plan", "--out"], "expected one argument"),
+        (["dns", "query", "web.default.svc.cluster.local", "AA"], "AA is no type of DNS records"),
     ],
 )
 def test_a_mistyped_command_line_is_1_and_says_so(svcform, words, hint):

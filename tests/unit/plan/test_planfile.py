@@ -148,6 +148,9 @@ def repacked(**entries: bytes) -> bytes:
     return stream.getvalue()
 
 
+NESTED = b"[" * 100_000
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -155,6 +158,7 @@ def repacked(**entries: bytes) -> bytes:
         (b"kind: Service\n", "damaged or cut short"),
         (repacked(readme=b"hello"), "no plan file"),
         (repacked(plan_json=b"{}", digest=b"0" * 64), "has been changed"),
+        (repacked(plan_json=NESTED, digest=hashlib.sha256(NESTED).hexdigest().encode()), "damaged"),
     ],
 )
 def test_what_is_no_plan_file_is_refused_by_name(data: bytes, says: str) -> None:
