@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 
 from svcform.backends.contract import Probe, Reading
+from svcform.backends.proxy.iptables.checks.marks import foreign_marks
 from svcform.backends.proxy.iptables.checks.reloaders import reloaders
 from svcform.backends.proxy.iptables.objects import (
     FAMILY_WORDS,
-    PREFIX,
     TOOL_PREFIXES,
     Variant,
     is_ours,
@@ -25,7 +25,6 @@ from svcform.policy.intent import Intent
 
 _FOREIGN = "iptables.nft.foreign"
 _INCOMPATIBLE = re.compile(rb"^# Table `(nat|filter)' is incompatible", re.MULTILINE)
-_MARK = re.compile(r"--(?:set-xmark|set-mark|or-mark|mark|restore-mark --nfmask)[ =](\S+)")
 
 
 def probes() -> tuple[Probe, ...]:
@@ -46,7 +45,7 @@ def caveats(
         *_incompatible(readings, facts, node),
         *(foreign_drops(text, node) if forwards else ()),
         *(_foreign_forward(readings, facts, node) if forwards else ()),
-        *_foreign_marks(readings, facts, intent),
+        *foreign_marks(readings, facts, intent),
         *reloaders(facts, node),
     )
 
@@ -109,45 +108,3 @@ def _forward_drops(node: str, tool: str, rule: str) -> Diagnostic:
         f"translated connections through: {tool} -w -I FORWARD -m conntrack --ctstate DNAT "
         "-j ACCEPT",
     )
-
-
-def _foreign_marks(
-    readings: Mapping[str, Reading], facts: Facts, intent: Intent
-) -> Iterator[Diagnostic]:
-    bit = intent.settings.masquerade_mark
-    variant = variant_of(facts)
-    for family in FAMILY_WORDS.values():
-        for name, table in listing(readings, variant, family).items():
-            rule = next((r for r in _foreign_rules(table) if _touches(r, bit)), "")
-            if rule:
-                yield Diagnostic(
-                    "SVC404",
-                    Severity.WARNING,
-                    "Somebody else uses the masquerade mark",
-                    f"On {intent.node_name} a foreign rule in the table {family} {name} uses the "
-                    f"bit {bit:#x} of packet marks: {rule}. Set masquerade_mark to a bit that "
-                    "nobody uses.",
-                )
-
-
-def _foreign_rules(table: Table) -> Iterator[str]:
-    for chain, rules in table.chains.items():
-        if not chain.startswith(PREFIX):
-            yield from (rule for rule in rules if "mark" in rule)
-
-
-def _touches(rule: str, bit: int) -> bool:
-    """Whether a rule reads or writes the bit; values and masks are as iptables-save prints them."""
-    if "-m connmark" in rule:
-        return False
-    for found in _MARK.findall(rule):
-        value, _, mask = found.partition("/")
-        try:
-            covered = int(mask, 0) if mask else 0xFFFFFFFF
-            int(value, 0)
-        except ValueError:
-            continue
-        # A whole-word mark is how most tools write; only those that say a mask share the word.
-        if covered & bit and ((mask and covered != 0xFFFFFFFF) or int(value, 0) & bit):
-            return True
-    return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from svcform.backends.contract import Reading, Status
@@ -10,11 +12,15 @@ from svcform.diagnostics import Severity
 from svcform.errors import ReadingFailed, ToolMissing
 from svcform.lang.nft.forward import foreign_drops
 from svcform.model.facts import Facts
+from svcform.model.settings import ProxyMode
 from tests.unit.backends.proxy.iptables.workspaces import everything, intent
 
 WANTED = intent(everything())
 NAMES = ("iptables", "ip6tables", "iptables-nft", "ip6tables-nft")
 FACTS = Facts(tools=dict.fromkeys(NAMES, "iptables v1.8.9 (nf_tables)"))
+
+
+RESTORE = "-j CONNMARK --restore-mark --nfmask 0xffffffff --ctmask 0xffffffff"
 
 
 def _codes(given: dict[str, str], facts: Facts = FACTS) -> list[str]:
@@ -98,6 +104,36 @@ def test_a_drop_above_our_jump():
 )
 def test_a_foreign_use_of_the_masquerade_mark(rule, seen):
     assert ("SVC404" in _codes({"iptables.nft.ip": _listing(f"{rule}\n")})) is seen
+
+
+@pytest.mark.parametrize(
+    "table, rule, seen",
+    [
+        ("mangle", "-A PREROUTING -i wg0 -j MARK --set-xmark 0x1/0xffffffff", True),
+        ("mangle", "-A calico -j MARK --set-xmark 0x10000/0x10000", True),
+        ("mangle", "-A POSTROUTING -j MARK --set-xmark 0x10000/0x10000", False),
+        ("nat", "-A KUBE-MARK-MASQ -j MARK --set-xmark 0x4000/0x4000", False),
+        ("nat", "-A PREROUTING -j MARK --set-xmark 0x40000000/0x40000000", True),
+        ("mangle", f"-A PREROUTING -m connmark ! --mark 0x0 {RESTORE}", True),
+        (
+            "mangle",
+            f"-A PREROUTING -m connmark ! --mark 0x40000000/0xc0000000 {RESTORE}",
+            False,
+        ),
+        ("mangle", "-A INPUT -j CONNMARK --save-mark --nfmask 0xff --ctmask 0xff", False),
+        ("filter", "-A INPUT -j CONNMARK --set-xmark 0x1/0xffffffff", True),
+        ("mangle", "-A INPUT -j CONNMARK --set-xmark 0x1/0xff", False),
+        ("mangle", "-A SVCFORM-IPVS-UNMARK -j MARK --set-xmark 0x0/0xffffffff", False),
+    ],
+)
+def test_foreign_marks_that_would_lead_packets_past_ipvs(table, rule, seen):
+    settings = replace(WANTED.settings, proxy_mode=ProxyMode.IPVS)
+    text = f"*{table}\n:{rule.split()[1]} - [0:0]\n{rule}\nCOMMIT\n"
+    readings = {"iptables.nft.ip": Reading(status=Status.READ, output=text.encode())}
+
+    found = IPTABLES.caveats(readings, FACTS, replace(WANTED, settings=settings))
+
+    assert [each.code for each in found] == ["SVC423"] * seen
 
 
 def test_a_table_that_iptables_cannot_read():
