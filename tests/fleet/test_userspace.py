@@ -27,10 +27,22 @@ spec:
   ports:
   - {name: http, protocol: TCP, port: 80, nodePort: 30080, targetPort: 8080}
   - {name: quic, protocol: UDP, port: 80, nodePort: 30081, targetPort: 8080}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: balanced}
+spec:
+  type: LoadBalancer
+  externalTrafficPolicy: Local
+  healthCheckNodePort: 30099
+  allocateLoadBalancerNodePorts: false
+  selector: {app: web}
+  ports: [{name: http, port: 80, targetPort: 8080}]
+status: {loadBalancer: {ingress: [{ip: 203.0.113.80}]}}
 """
 #: What the proxies read, but for the files that the node itself writes, and who listens.
 LOOK = """
-cat /etc/svcform/haproxy/haproxy.cfg /etc/svcform/nginx/nginx.conf /etc/svcform/*/services/*
+cat /etc/svcform/*/*.cfg /etc/svcform/nginx/nginx.conf /etc/svcform/*/services/*
 ls /etc/svcform/*/* /etc/init.d/svcform* /etc/rc?.d/*svcform*
 ss -H -l -n -t -u | awk '{ print $1, $5 }' | grep 169.254.20.11 | sort
 iptables-save -t nat | grep SVCFORM
@@ -55,7 +67,7 @@ def project(lab, tmp_path):
     yield made
     said = made.svcform("destroy", "--auto-approve")
     assert said.code == 0, said
-    left = "ls -d /etc/svcform/haproxy /etc/svcform/nginx /etc/init.d/svcform* /run/svcform*"
+    left = "ls -d /etc/svcform/* /etc/init.d/svcform* /run/svcform*"
     assert look(lab, left) == ""
     assert look(lab, "ps -e -o comm= | grep -E 'haproxy|nginx'") == ""
     assert look(lab, "ip -o address | grep -F 169.254.20.11") == ""
@@ -86,8 +98,15 @@ def reached(lab, protocol):
             return said.split()[0]
 
 
+def is_healthy(lab):
+    """Whether a load balancer hears of an endpoint on the node."""
+    url = f"http://{lab.addresses(NODE)[0]}:30099/"
+    words = ["curl", "-s", "-m", "10", "--retry", "20", "--retry-connrefused", url]
+    return b'"localEndpoints":1,' in lab.run("client", words, timeout=60).stdout
+
+
 def is_served_by(lab, endpoint):
-    return {reached(lab, protocol) for protocol in PORTS} == {f"endpoint=endpoint-{endpoint}"}
+    return is_healthy(lab) and {reached(lab, protocol) for protocol in PORTS} == {f"endpoint=endpoint-{endpoint}"}
 
 
 def test_what_nobody_confirms_is_served_no_more(lab, project):
@@ -118,3 +137,13 @@ def test_a_node_that_boots_serves_again(lab, project):
     assert look(lab) == before
     said = project.svcform("plan", "--detailed-exitcode")
     assert said.code == 0, said
+
+
+def test_a_targeted_service_takes_its_answer_with_it_and_no_others(lab, project):
+    said = project.svcform("destroy", "--target", "web", "--auto-approve")
+    assert said.code == 0, said
+    assert is_healthy(lab)
+
+    said = project.svcform("destroy", "--target", "balanced", "--auto-approve")
+    assert said.code == 0, said
+    assert look(lab, "ls -d /etc/svcform/health; ss -H -lnt | grep 30099") == ""
