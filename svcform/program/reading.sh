@@ -13,6 +13,8 @@ case $nonce in '' | *[!0-9a-f]*) exit 64 ;; esac
 	exit 77
 }
 
+newline='
+'
 has() { command -v "$1" >/dev/null 2>&1; }
 
 # Fd 4 is the answer; what goes to stderr ends in $note.  There are forty of these on each node: a
@@ -26,10 +28,12 @@ section() {
 }
 
 fact_host() {
-	printf 'hostname=%s\n' "$(cat /proc/sys/kernel/hostname)"
+	read -r name </proc/sys/kernel/hostname
+	printf 'hostname=%s\n' "$name"
 	printf 'machine_id=%s\n' "$(cat /etc/machine-id 2>/dev/null || cat /var/lib/dbus/machine-id 2>/dev/null)"
-	printf 'boot_id=%s\n' "$(cat /proc/sys/kernel/random/boot_id)"
-	printf 'kernel=%s\n' "$(cat /proc/sys/kernel/osrelease)"
+	read -r boot_id </proc/sys/kernel/random/boot_id
+	read -r release </proc/sys/kernel/osrelease
+	printf 'boot_id=%s\nkernel=%s\n' "$boot_id" "$release"
 	printf 'architecture=%s\n' "$(uname -m)"
 }
 
@@ -40,7 +44,10 @@ fact_os_release() {
 fact_tools() {
 	for tool in iptables ip6tables iptables-nft ip6tables-nft iptables-legacy ip6tables-legacy \
 		nft conntrack; do
-		has $tool && printf '%s\t%s\n' $tool "$($tool --version 2>/dev/null | head -n 1)"
+		has $tool || continue
+		version=$($tool --version 2>/dev/null)
+		# Its first line.
+		printf '%s\t%s\n' $tool "${version%%"$newline"*}"
 	done
 	# "ipset version" and "ipvsadm --version" talk to the kernel, which loads their modules.
 	for tool in ip ipset ipvsadm modprobe sysctl logger setsid systemd-run gzip sha256sum; do
@@ -51,12 +58,12 @@ fact_tools() {
 
 fact_sysctls() {
 	cd /proc/sys || exit 1
-	for path in net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/ipv6/conf/all/forwarding \
+	# The shell's own "read" takes a byte at a time, and a sysctl gives no more than the first.
+	grep -s . net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/ipv6/conf/all/forwarding \
 		net/ipv6/conf/all/disable_ipv6 net/ipv6/conf/*/accept_ra \
 		net/bridge/bridge-nf-call-iptables net/bridge/bridge-nf-call-ip6tables \
-		net/netfilter/nf_conntrack_tcp_be_liberal net/netfilter/nf_conntrack_max; do
-		[ -r "$path" ] && printf '%s\t%s\n' "$path" "$(cat "$path")"
-	done
+		net/netfilter/nf_conntrack_tcp_be_liberal net/netfilter/nf_conntrack_max |
+		sed 's/:\([^:]*\)$/	\1/'
 	exit 0
 }
 
@@ -188,8 +195,11 @@ fact_ssh() {
 	while [ "${pid:-0}" -gt 1 ]; do
 		peer=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | sed -n 's/^SSH_CONNECTION=//p')
 		[ -n "$peer" ] && printf 'connection %s\n' "$peer" && break
-		pid=$(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null | cut -d ' ' -f 2)
-	done
+		read -r stat <"/proc/$pid/stat" || break
+		stat=${stat##*) }
+		stat=${stat#? }
+		pid=${stat%% *}
+	done 2>/dev/null
 	has ss && ss -H -ltnp 2>/dev/null | awk '/"sshd"/ { print "listen " $4 }'
 	exit 0
 }

@@ -3,6 +3,8 @@
 # loopback, and the record says which are ours.
 own_link=svcform0
 own_addresses() { # a line each
+	[ -d /sys/class/net/$own_link ] ||
+		grep -qs '^address' "${SVCFORM_STATE:-/var/lib/svcform}/host/record" || return 0
 	{
 		ip -o addr show dev $own_link 2>/dev/null | awk '{ print $4 }'
 		awk -F '\t' '$1 == "address" { print $2 }' "${SVCFORM_STATE:-/var/lib/svcform}/host/record" 2>/dev/null |

@@ -3,7 +3,7 @@
 command -v ip >/dev/null 2>&1 || exit 91
 record=${SVCFORM_STATE:-/var/lib/svcform}/host/record
 if [ -e "$record" ]; then
-	cat "$record" >/dev/null || exit 92
+	[ -r "$record" ] || exit 92
 	while IFS='	' read -r kind key extra was; do
 		case $kind in
 		sysctl)

@@ -8,7 +8,12 @@ our_units() { # the paths of those that are there
 	done
 	return 0
 }
-is_ours() { [ -e "$1" ] && head -n 2 "$1" | grep -q '^# svcform wrote this file'; }
+is_ours() { # by its first two lines
+	[ -e "$1" ] || return 1
+	{ read -r line_1 && read -r line_2; } <"$1"
+	case $line_1 in '# svcform wrote this file'*) return 0 ;; esac
+	case $line_2 in '# svcform wrote this file'*) ;; *) return 1 ;; esac
+}
 # FILE, with its text in FILE.new.  A service that isn't active is not restarted with the firewalls.
 # Its start has nothing to do now, as this run does it all; it may have to wait for the network.
 bring_unit() {

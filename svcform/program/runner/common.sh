@@ -47,8 +47,8 @@ pause() { # FILE...: a tenth of a second, or until one of them is there
 		sleep 0.1 2>/dev/null || sleep 1
 		return 0
 	}
-	for _ in 1 2 3 4 5; do
-		sleep 0.02 2>/dev/null || sleep 1
+	for part in 0.02 0.03 0.05; do
+		sleep $part 2>/dev/null || sleep 1
 		for awaited; do
 			[ ! -e "$awaited" ] || return 0
 		done

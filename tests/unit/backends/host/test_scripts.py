@@ -31,10 +31,11 @@ ip link set lo up; ip link add e0 type veth peer name e1; ip link set e1 up
 ip addr add 192.0.2.11/24 dev e0; ip addr add fd00::11/64 dev e0 nodad; ip link set e0 up
 echo 0 >/proc/sys/net/ipv4/ip_forward
 """
+#: What is link-local comes when the kernel has asked whether anybody else has it.
 LOOK = """
 cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding \
   /proc/sys/net/ipv6/conf/e0/accept_ra /proc/sys/net/ipv4/conf/all/route_localnet
-ip -4 route; ip -6 route | grep -v '^fe80'
+ip -4 route; ip -6 route | grep -v 'fe80:'
 """
 
 
