@@ -34,19 +34,23 @@ _MARKERS = (("198.18.0.1", "198.18.0.2"), ("2001:db8:ffff::1", "2001:db8:ffff::2
 #: Prints what shows that a program has something to do: a datagram that waits, or that it runs.
 _BUSY = """
 awk '$4 == "07" && $5 !~ /:0*$/' /proc/net/udp /proc/net/udp6
-cat /proc/[0-9]*/stat 2>/dev/null | grep -vE '\\((sh|cat|grep|nsenter)\\) |\\) [SZX]'
+cat /proc/[0-9]*/stat 2>/dev/null | grep -vE '\\((sh|cat|grep|nsenter)\\) |\\) [SZXI]'
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """A new connection to try; with a ``source_port`` one that may be known already."""
+    """A new connection to try; with a ``source_port`` one that may be known already.
+
+    ``goes_on``: it was begun from that port before, and this is a later packet of it (TCP).
+    """
 
     source: str
     destination: str
     port: int
     protocol: Protocol = Protocol.TCP
     source_port: int | None = None
+    goes_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,8 @@ class Arena:
             watch.flows[token] = flow
             port = flow.source_port or 1024 + token * 7919 % _PORTS
             packet = Packet(flow.source, flow.destination, flow.protocol, port, flow.port, token)
-            self._emit(packet, from_node=flow.source in self.local)
+            data = streams.later(packet) if flow.goes_on else packets.build(packet)
+            self._emit_raw(data, from_node=flow.source in self.local)
             if sent % 64 == 0:
                 self._collect(watch, 0)
         self._await_marker(watch)

@@ -52,6 +52,17 @@ def is_for_program(data: bytes) -> bool:
     return (data[16:20] if data[0] >> 4 == 4 else data[24:40]) in _PROGRAMS
 
 
+def later(packet: Packet) -> bytes:
+    """What a client says in a connection that it began a few thousand packets ago at most.
+
+    Its token is the sequence number, too: further on than the first packet's, and in the window.
+    """
+    ports = (packet.source_port, packet.port)
+    head = struct.pack("!HHIIBBHHH", *ports, packet.token, 2, 0x50, _PUSH | _ACK, 65535, 0, 0)
+    body = head + _WORDS.pack(packet.token, 0)
+    return packets.wrap(packet.source, packet.destination, packet.protocol, body)
+
+
 def hear(data: bytes) -> Turn | None:
     """The world's turn in a connection; None for a packet that is part of none."""
     segment = _parse(data)
