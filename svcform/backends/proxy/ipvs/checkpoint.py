@@ -7,6 +7,7 @@ not kept, and not cut short.
 from __future__ import annotations
 
 from svcform.backends.proxy.ipvs.scripts import FUNCTIONS
+from svcform.backends.proxy.ipvs.set_scripts import RENEWAL
 from svcform.lang.ipvs.listing import PLACES
 
 _BOTH = r"""
@@ -32,6 +33,7 @@ for name in services sets routing; do mv "$1/$name.new" "$1/$name" || exit 1; do
 
 RESTORE = (
     FUNCTIONS
+    + RENEWAL
     + _BOTH
     + r"""
 [ -f "$1/services" ] || exit 0
@@ -177,7 +179,7 @@ unhook() {
 }
 remove() { ipset destroy "$1" 2>/dev/null || { unhook && ipset destroy "$1"; }; }
 for name in $(set_differences other); do
-  remove "$name" && grep -e "^create $name " -e "^add $name " "$saved" | ipset restore || status=1
+  grep -e "^create $name " -e "^add $name " "$saved" | renew || status=1
 done
 for name in $(set_differences gone); do remove "$name" || status=1; done
 for family in 4 6; do

@@ -26,6 +26,7 @@ from svcform.backends.proxy.ipvs.objects import (
 from svcform.backends.proxy.ipvs.observe import family_of, unfinished
 from svcform.backends.proxy.ipvs.scripts import ROUTE
 from svcform.backends.proxy.ipvs.server_scripts import CHANGE_SERVICES, SWEEP
+from svcform.backends.proxy.ipvs.set_scripts import RENEW
 from svcform.lang.ipset.names import Set
 from svcform.lang.ipset.save import Restore, key_of
 from svcform.lang.ipvs.service import AddressService
@@ -56,6 +57,7 @@ class _Work:
     """What is to be done in each phase."""
 
     made: Restore = field(default_factory=Restore)
+    renewed: Restore = field(default_factory=Restore)
     switched: Restore = field(default_factory=Restore)
     broken: Restore = field(default_factory=Restore)
     coming: list[str] = field(default_factory=list)
@@ -70,6 +72,7 @@ def _sort(changes: Iterable[Change], after: Snapshot) -> _Work:
     work, stays = _Work(), {address.path[0] for address in after}
     come = {c.address.path[2] for c in changes if c.address.path[1] == SET and not c.before}
     gone = {c.address.path[2] for c in changes if c.address.path[1] == SET and not c.after}
+    other = set(_of_another_type(changes))
     # In this order sets are made before their elements, and are empty before they go.
     for change in sorted(changes, key=lambda c: (c.address.path[1] != SET, c.address)):
         word, kind, _ = change.address.path
@@ -79,9 +82,19 @@ def _sort(changes: Iterable[Change], after: Snapshot) -> _Work:
             _service(work, FAMILIES[word], change, has_rest=word in stays)
         elif kind == SET:
             _set(work, change)
-        elif kind not in gone:
+        elif kind not in gone and kind not in other:
             _elements(work.made if kind in come else work.switched, change)
+    for found in after.values() if other else ():
+        if isinstance(found, Elements) and found.set_name in other:
+            work.renewed.add(found.set_name, found.elements)
     return work
+
+
+def _of_another_type(changes: Iterable[Change]) -> Iterator[str]:
+    for change in changes:
+        old, new = _as_set(change.before), _as_set(change.after)
+        if old and new and old.head != new.head:
+            yield new.head.name
 
 
 def _finish(work: _Work, inputs: RenderInput) -> None:
@@ -97,6 +110,8 @@ def _finish(work: _Work, inputs: RenderInput) -> None:
 
 def _steps(work: _Work, wait: int) -> Iterator[Step]:
     yield from _set_step(Phase.MAKE, "sets made", work.made)
+    text = work.renewed.lines
+    yield from _script_step(Phase.MAKE, "ipset: sets made anew, of their type", RENEW, text)
     yield from _service_step(Phase.MAKE, "servers that come", work.coming)
     yield from _script_step(Phase.MAKE, "ip: routing that comes", ROUTE, work.routed)
     yield from _set_step(Phase.SWITCH, "elements changed", work.switched)
@@ -212,10 +227,9 @@ def _recorded(caught: AddressService) -> str:
 def _set(work: _Work, change: Change) -> None:
     old, new = _as_set(change.before), _as_set(change.after)
     if new and (old is None or old.head != new.head):
-        if old:
-            work.broken.destroy(old.head.name)
-        work.made.create(new.head)
-        work.made.add(new.head.name, new.elements)
+        restore = work.renewed if old else work.made
+        restore.create(new.head)
+        restore.add(new.head.name, new.elements)
     elif old and new:
         gone = [each for each in old.elements if each not in new.elements]
         come = [each for each in new.elements if each not in old.elements]
