@@ -100,6 +100,19 @@ def test_a_zone_that_was_broken_by_hand_is_put_right(site):
     assert site.serial("n2") > before
 
 
+def test_files_that_were_edited_by_hand_in_any_order_and_form_are_put_right(site):
+    """Lines out of order, comments, and a last line without an end are no reason to be stale."""
+    folder = "/etc/svcform/coredns"
+    site.on("n2", f"cd {folder} && sed 's/ A 10.*/ A 10.99.99.99/' cluster.local.zone >x && mv x "
+            f"cluster.local.zone && echo '; a note' >>cluster.local.zone && "
+            "printf '# and another' >>Corefile")  # fmt: skip
+
+    assert "10.99.99.99" in site.plan()
+
+    site.applied("--allow-deletions")
+    assert len(site.dig("+short", HEADLESS, node="n2").split()) == 3
+
+
 def test_where_the_disk_is_full_the_old_answers_stay(site):
     fill = (
         "cd /etc/svcform && cp -a coredns copy && "

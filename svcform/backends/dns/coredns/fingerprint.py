@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from svcform.backends.dns.coredns import directives
-from svcform.backends.dns.coredns.objects import NAME, RESOLVER_FILES, Binary, File, Start
+from svcform.backends.dns.coredns.objects import (
+    NAME,
+    RESOLVER_FILES,
+    Binary,
+    File,
+    Start,
+    record_address,
+    text_digest,
+    zone_path,
+)
 from svcform.backends.dns.coredns.scripts import FINGERPRINT
 from svcform.model.zone import RecordSet
 from svcform.plan.diff import Change
@@ -15,7 +23,10 @@ from svcform.program.program import Fingerprint
 
 
 def fingerprint(changes: Sequence[Change], live: Snapshot) -> Fingerprint:
-    """The record sets, zones and files that change."""
+    """The record sets, zones and files that change.
+
+    A zone file that somebody edited is taken whole: its lines may be in any order and form.
+    """
     operands: dict[str, str] = {}
     zones: dict[str, list[str]] = {}
     for change in changes:
@@ -26,6 +37,8 @@ def fingerprint(changes: Sequence[Change], live: Snapshot) -> Fingerprint:
             operands[f"{kind}\t{place[1]}"] = _digest(found)
         elif place[0] == "binary":
             operands[f"binary\t{place[1]}"] = found.sha256 if isinstance(found, Binary) else "-"
+        elif len(place) == 3 and (edited := _edited(place[0], live)):
+            operands[f"file\t{zone_path(place[0])}"] = edited
         elif len(place) == 3:
             operands["\t".join(("zone", *place))] = ""
             zones.setdefault(place[0], []).extend(_live_lines(found))
@@ -41,6 +54,11 @@ def fingerprint(changes: Sequence[Change], live: Snapshot) -> Fingerprint:
     )
 
 
+def _edited(origin: str, live: Snapshot) -> str:
+    found = live.get(record_address(origin, origin, "SOA"))
+    return found.edited if isinstance(found, Start) else ""
+
+
 def _live_lines(found: object) -> Sequence[str]:
     if isinstance(found, Start):
         return found.lines()[:1]
@@ -50,4 +68,4 @@ def _live_lines(found: object) -> Sequence[str]:
 def _digest(found: object) -> str:
     if not isinstance(found, File):
         return "-"
-    return hashlib.sha256(found.text.encode("utf-8", "surrogateescape")).hexdigest()
+    return text_digest(found.text)

@@ -1,9 +1,12 @@
 # What must not have moved: record sets (zone, name, type) and files, as standard input names them.
+digest() { # FILE: as the reading has it, which ends each line
+	if [ -e "$1" ]; then awk 1 "$1" | sha256sum | cut -d ' ' -f 1; else echo -; fi
+}
 while IFS=$tab read -r kind one two three; do
 	case $kind in
 	binary) { sha256sum <"$one" 2>/dev/null || echo -; } | cut -d ' ' -f 1 ;;
-	file) { sha256sum <"$one" 2>/dev/null || echo -; } | cut -d ' ' -f 1 ;;
-	own) { is_led "$one" && sha256sum <"$one" || echo -; } | cut -d ' ' -f 1 ;;
+	file) digest "$one" ;;
+	own) if is_led "$one"; then digest "$one"; else echo -; fi ;;
 	zone) printf '%s\t%s\t%s\n' "$one" "$two" "$three" ;;
 	esac
 done | awk -F "$tab" -v folder="$folder/" '

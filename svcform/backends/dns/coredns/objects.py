@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 
 from svcform.lang.zone.text import soa_line
@@ -23,12 +24,12 @@ RESOLVER_FILES = (RESOLV_CONF, DROP_IN)
 class Start:
     """A zone that is there, with its SOA; the serial is no part of what a plan compares.
 
-    With ``is_own`` False somebody edited the file into another form than svcform's.
+    ``edited`` is the SHA-256 of a file that somebody edited into another form than svcform's.
     """
 
     origin: str
     soa: Soa
-    is_own: bool = True
+    edited: str = ""
 
     @property
     def address(self) -> ObjectAddress:
@@ -38,7 +39,7 @@ class Start:
     def lines(self) -> tuple[str, ...]:
         """The SOA with ``SERIAL`` in the serial's place."""
         line = soa_line(self.origin, self.soa, "SERIAL")
-        return (line,) if self.is_own else (line, "; edited by hand")
+        return (line, "; edited by hand") if self.edited else (line,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,11 @@ class Running:
 def record_address(origin: str, name: str, kind: str) -> ObjectAddress:
     """Where a record set is: zone, name, type."""
     return ObjectAddress(NAME, (origin, name, kind))
+
+
+def text_digest(text: str) -> str:
+    """The SHA-256 of a file's text, which ends with a line's end."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def zone_path(origin: str) -> str:

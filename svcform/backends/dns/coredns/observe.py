@@ -14,6 +14,7 @@ from svcform.backends.dns.coredns.objects import (
     Running,
     Start,
     record_address,
+    text_digest,
 )
 from svcform.backends.dns.coredns.scripts import LOOK
 from svcform.errors import ReadingFailed
@@ -61,7 +62,7 @@ def serial(readings: Mapping[str, Reading]) -> int:
 
 def _add_zone(origin: str, text: str, found: dict[ObjectAddress, NodeObject]) -> None:
     zone = _parse(text, origin)
-    start = Start(origin, zone.soa, is_own_form(text, origin, zone))
+    start = Start(origin, zone.soa, "" if is_own_form(text, origin, zone) else text_digest(text))
     found[start.address] = start
     for each in zone.records:
         found[record_address(origin, each.name, each.type)] = each

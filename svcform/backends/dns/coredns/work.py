@@ -38,7 +38,7 @@ class Edit:
     @property
     def leaves_first(self) -> bool:
         """Whether names go from the file that is there while the zone stays."""
-        stays = self.after is not None and self.before is not None and self.before.is_own
+        stays = self.after is not None and self.before is not None and not self.before.edited
         return stays and bool(self.gone)
 
 
