@@ -12,7 +12,7 @@ from svcform.backends.proxy.userspace.objects import (
     Server,
     service_file,
 )
-from svcform.backends.proxy.userspace.programs import has_asker, what_lacks
+from svcform.backends.proxy.userspace.programs import has_asker, proof_in_the_way, what_lacks
 from svcform.backends.proxy.userspace.units import instance
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.model.facts import Facts, ForeignSocket
@@ -36,6 +36,9 @@ def express(intent: Intent, facts: Facts) -> Expressed:
     lack = what_lacks(Server.HEALTH, facts)
     if not lack and not has_asker(facts):
         lack = "it has neither bash nor nc to ask HAProxy with. Install one of them on the node."
+    if not lack and (found := proof_in_the_way(facts, Server.HEALTH)):
+        place = f"port {found.port} of the loopback"
+        lack = f"{found.process} has {place}, where svcform asks HAProxy. Stop it on the node."
     if lack:
         return Expressed(wanted={}, diagnostics=(_unanswered(intent, lack),))
     held = {s.port: s for s in facts.foreign_sockets if s.protocol is Protocol.TCP}

@@ -36,6 +36,11 @@ class Server(Enum):
         return "nginx" if self is Server.NGINX else "haproxy"
 
     @property
+    def proof_port(self) -> int:
+        """Where it says, on the loopback, which files it has read; as in ``common.sh``."""
+        return {"haproxy": 29998, "nginx": 29999, "health": 10239}[self.value]
+
+    @property
     def unit(self) -> str:
         """The name of its unit."""
         return f"svcform-{self.value}"

@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from types import MappingProxyType
 
 from svcform.backends.contract import Reading
@@ -19,6 +20,7 @@ from svcform.model.packages import install_command
 _OLDEST = (2, 2)
 
 
+_ALL_OF_IPV4 = "0.0.0.0"  # noqa: S104 - nothing is bound here
 _HOLDER = re.compile(r'\("([^"]*)",pid=(\d+)')
 
 
@@ -54,6 +56,39 @@ def _socket(line: str) -> ForeignSocket | None:
     holder = _HOLDER.search(line)
     process = f"{holder[1]} (process {holder[2]})" if holder else "an unknown process"
     return ForeignSocket(Protocol(words[0].upper()), address, int(port), process)
+
+
+def in_the_way(facts: Facts, protocol: Protocol, address: str, port: int) -> ForeignSocket | None:
+    """Who keeps a server from listening there."""
+    for found in _by_place(facts.foreign_sockets).get((protocol, port), ()):
+        if found.address in {"", address} or _is_wildcard(found.address, address):
+            return found
+    return None
+
+
+@lru_cache(maxsize=64)
+def _by_place(
+    sockets: tuple[ForeignSocket, ...],
+) -> Mapping[tuple[Protocol, int], list[ForeignSocket]]:
+    found: dict[tuple[Protocol, int], list[ForeignSocket]] = {}
+    for each in sockets:
+        found.setdefault((each.protocol, each.port), []).append(each)
+    return found
+
+
+def _is_wildcard(held: str, address: str) -> bool:
+    """An IPv6 socket for all addresses mostly takes IPv4, too."""
+    return held == "::" or (held == _ALL_OF_IPV4 and ":" not in address)
+
+
+def proof_in_the_way(facts: Facts, server: Server) -> ForeignSocket | None:
+    """Who has the port on the loopback where a server says which files it has read.
+
+    What is left of a server that was killed holds it, too, and is ended when it starts.
+    """
+    found = in_the_way(facts, Protocol.TCP, "127.0.0.1", server.proof_port)
+    is_left = found and found.address == "127.0.0.1" and found.process.startswith(server.program)
+    return None if is_left else found
 
 
 def what_lacks(server: Server, facts: Facts) -> str:
