@@ -28,17 +28,23 @@ meta() { # KEY: by the shell itself, for it is asked often
 	done <"$dir/meta"
 }
 now() { date -u +%Y-%m-%dT%H:%M:%SZ; }
-# By the shell itself, for a guard asks all the time.
-uptime() { IFS=. read -r up _ </proc/uptime && echo "$up"; }
+# Who waits asks these all the time: by the shell itself, without a process.
+see_uptime() { IFS=. read -r up _ </proc/uptime; }
+uptime() { see_uptime && echo "$up"; }
 # A zombie has ended: nothing for it.
-started() { # PID: in clock ticks since the boot (proc(5)); nothing where there is no such process
+see_started() { # PID: in clock ticks since the boot (proc(5)); nothing where there is no such process
+	begun=
 	{ read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 0
 	# shellcheck disable=SC2086 # its fields
 	set -- ${stat##*) }
 	case $1 in
 	[ZX]) ;;
-	*) echo "${20}" ;;
+	*) begun=${20} ;;
 	esac
+}
+started() { # PID
+	see_started "$1"
+	[ -z "$begun" ] || echo "$begun"
 }
 boot() { read -r id </proc/sys/kernel/random/boot_id && echo "$id"; }
 syslog() { ! has logger || logger -t svcform -- "$1" 2>/dev/null; }
@@ -47,8 +53,8 @@ pause() { # FILE...: a tenth of a second, or until one of them is there
 		sleep 0.1 2>/dev/null || sleep 1
 		return 0
 	}
-	for part in 0.02 0.03 0.05; do
-		sleep $part 2>/dev/null || sleep 1
+	for _ in 1 2; do
+		sleep 0.05 2>/dev/null || sleep 1
 		for awaited; do
 			[ ! -e "$awaited" ] || return 0
 		done

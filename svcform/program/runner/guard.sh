@@ -45,7 +45,7 @@ watch_once() {
 	elif ! running worker; then
 		[ -e "$dir/outcome" ] || [ "$(cat "$dir/phase")" = awaiting ] || [ -e "$dir/failed" ] ||
 			roll_back "The runner was killed."
-	elif [ "$(uptime)" -ge "$end" ]; then
+	elif see_uptime && [ "$up" -ge "$end" ]; then
 		read -r pid _ <"$dir/worker"
 		kill -9 "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null
 		roll_back "The steps took longer than $(meta run_timeout) s."
@@ -62,5 +62,5 @@ end_rest() { # WHAT
 	done
 }
 running() { # worker or guard
-	read -r pid start <"$dir/$1" && [ -n "$start" ] && [ "$(started "$pid")" = "$start" ]
+	read -r pid start <"$dir/$1" && [ -n "$start" ] && see_started "$pid" && [ "$begun" = "$start" ]
 }
