@@ -40,7 +40,18 @@ server() { # SERVER
 mark() { # SERVER FOLDER: of these files
 	(cd "$2" && cat "$1.$(suffix "$1")" services/*."$(suffix "$1")" 2>/dev/null) | sha256sum | cut -c 1-32
 }
+# Of 10,000 files HAProxy reads each one slower than the one before: 5 s, of one file 0.4 s (2.6).
+gather() { # SERVER FOLDER
+	(
+		cd "$2" || exit
+		all=all.$(suffix "$1")
+		set -- services/*."$(suffix "$1")"
+		[ -e "$1" ] || set -- /dev/null
+		cat "$@" >"$all"
+	)
+}
 write_proof() { # SERVER FOLDER
+	[ "$1" = nginx ] || gather "$1" "$2" || return 1
 	port=$(proof_port "$1")
 	mark=$(mark "$1" "$2")
 	case $(program "$1") in
@@ -85,7 +96,7 @@ prove() { # SERVER: waits until it serves what its files say; a signal may have 
 check() { # SERVER FOLDER: what the server itself says of the files there
 	case $1 in
 	nginx) nginx -t -q -c "$2/nginx.conf" ;;
-	*) haproxy -c -f "$2/$1.cfg" -f "$2/proof.cfg" -f "$2/services" >/dev/null ;;
+	*) haproxy -c -f "$2/$1.cfg" -f "$2/proof.cfg" -f "$2/all.cfg" >/dev/null ;;
 	esac
 }
 why() { # SERVER
@@ -111,7 +122,7 @@ launch() { # SERVER
 	ulimit -n 262144 2>/dev/null || ulimit -n "$(ulimit -H -n)" 2>/dev/null
 	case $1 in
 	nginx) nginx -c $etc/nginx/nginx.conf ;;
-	*) haproxy -W -D -q -f "$etc/$1/$1.cfg" -f "$etc/$1/proof.cfg" -f "$etc/$1/services" ;;
+	*) haproxy -W -D -q -f "$etc/$1/$1.cfg" -f "$etc/$1/proof.cfg" -f "$etc/$1/all.cfg" ;;
 	esac >/dev/null </dev/null
 }
 stop_by_signal() { # SERVER

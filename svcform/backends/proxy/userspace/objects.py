@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 from svcform.lang.listener import place_text
 from svcform.model.net import Protocol
@@ -173,6 +174,7 @@ def listener_name(service: tuple[str, str], port: str, kind: tuple[str, str], nu
 _UNNAMED = "0"
 
 
+@lru_cache(maxsize=1 << 15)
 def _words(name: str) -> tuple[str, ...]:
     family, protocol, namespace, service, port, number = name.split(".")
     port = "" if port == _UNNAMED else f":{port}"

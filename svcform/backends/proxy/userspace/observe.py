@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -72,14 +73,13 @@ def _objects(found: Found) -> list[ProxyObject]:
         return [File(found.path, found.text, mode, found.backend)]
     try:
         objects = _parsed(server, found.text)
+        is_own = {place_of(entry) for entry in objects} == {(server, found.name)}
     except ValueError:
-        objects = []
-    if {file_of(server, entry) for entry in objects} != {found.name}:
-        return [File(found.path, found.text, backend=found.backend)]
-    return objects
+        is_own = False
+    return [*objects] if is_own else [File(found.path, found.text, backend=found.backend)]
 
 
-def _parsed(server: Server, text: str) -> list[ProxyObject]:
+def _parsed(server: Server, text: str) -> list[Listening | Endpoint | Health]:
     if server is Server.NGINX:
         return [entry for listener in nginx.parse(text) for entry in _entries(listener)]
     if server is Server.HEALTH:
@@ -87,7 +87,7 @@ def _parsed(server: Server, text: str) -> list[ProxyObject]:
     return [entry for listener in haproxy.parse(text) for entry in _entries(listener)]
 
 
-def _entries(listener: Listener) -> Iterator[ProxyObject]:
+def _entries(listener: Listener) -> Iterator[Listening | Endpoint]:
     name = listener.name
     if name.count(".") != _DOTS:
         raise ValueError(f"not a name of svcform's: {name!r}")
@@ -107,16 +107,19 @@ def _health(check: haproxy.Check) -> Health:
     )
 
 
-def file_of(server: Server, entry: ProxyObject) -> str:
-    """The file, in a server's folder, in which a Service's object stands; empty for others."""
+def place_of(entry: Listening | Endpoint | Health) -> tuple[Server, str]:
+    """The server, and the file in its folder, in which a Service's object stands."""
     if isinstance(entry, Health):
         namespace, _, service = entry.service.partition("/")
-        return service_file(server, namespace, service)
-    if isinstance(entry, Listening | Endpoint):
-        name = entry.name if isinstance(entry, Listening) else entry.listener
-        _, _, namespace, service, _, _ = name.split(".")
-        return service_file(server, namespace, service)
-    return ""
+        return Server.HEALTH, service_file(Server.HEALTH, namespace, service)
+    return _place(entry.name if isinstance(entry, Listening) else entry.listener)
+
+
+@lru_cache(maxsize=1 << 15)
+def _place(name: str) -> tuple[Server, str]:
+    _, protocol, namespace, service, _, _ = name.split(".")
+    server = Server.NGINX if protocol == "UDP" else Server.HAPROXY
+    return server, service_file(server, namespace, service)
 
 
 def files(readings: Mapping[str, Reading], backend: str) -> Iterator[Found]:

@@ -20,7 +20,7 @@ from svcform.backends.proxy.userspace.objects import (
     Server,
     folder_of,
 )
-from svcform.backends.proxy.userspace.observe import file_of, files
+from svcform.backends.proxy.userspace.observe import files, place_of
 from svcform.backends.proxy.userspace.scripts import FINGERPRINT, SCRIPTS
 from svcform.lang import haproxy, nginx
 from svcform.lang.listener import Listener
@@ -83,8 +83,7 @@ class _Content:
 
 
 def _steps(changes: Sequence[Change], before: Snapshot, after: Snapshot) -> Iterator[Step]:
-    for server in Server:
-        work = _sort(server, changes)
+    for server, work in _sort(changes).items():
         if not work.has_changed:
             continue
         if Running(server).address not in after:
@@ -93,18 +92,20 @@ def _steps(changes: Sequence[Change], before: Snapshot, after: Snapshot) -> Iter
         yield from _serve(work, before, after)
 
 
-def _sort(server: Server, changes: Iterable[Change]) -> _Work:
-    work = _Work(server)
+def _sort(changes: Iterable[Change]) -> Mapping[Server, _Work]:
+    works = {server: _Work(server) for server in Server}
     for change in changes:
         found = change.after if change.after is not None else change.before
-        if isinstance(found, File):
-            _sort_file(work, found, comes=change.after is not None)
+        if isinstance(found, Listening | Endpoint | Health):
+            server, name = place_of(found)
+            works[server].services.add(name)
+            works[server].has_changed = True
         elif isinstance(found, Running):
-            work.has_changed |= found.server is server
-        elif isinstance(found, Listening | Endpoint | Health) and _server_of(found) is server:
-            work.services.add(file_of(server, found))
-            work.has_changed = True
-    return work
+            works[found.server].has_changed = True
+        elif isinstance(found, File):
+            for work in works.values():
+                _sort_file(work, found, comes=change.after is not None)
+    return works
 
 
 def _sort_file(work: _Work, file: File, *, comes: bool) -> None:
@@ -121,13 +122,6 @@ def _sort_file(work: _Work, file: File, *, comes: bool) -> None:
             work.units.append(file)
         else:
             work.gone_units.append(file.path)
-
-
-def _server_of(found: Listening | Endpoint | Health) -> Server:
-    if isinstance(found, Health):
-        return Server.HEALTH
-    name = found.name if isinstance(found, Listening) else found.listener
-    return Server.NGINX if name.split(".")[1] == "UDP" else Server.HAPROXY
 
 
 def _serve(work: _Work, before: Snapshot, after: Snapshot) -> Iterator[Step]:
@@ -176,12 +170,10 @@ def _contents(work: _Work, snapshot: Snapshot) -> Mapping[str, _Content]:
     """What stands in the files of the Services concerned."""
     found = {name: _Content() for name in work.services}
     for entry in snapshot.values():
-        if (
-            not isinstance(entry, Listening | Endpoint | Health)
-            or _server_of(entry) is not work.server
-        ):
+        if not isinstance(entry, Listening | Endpoint | Health):
             continue
-        content = found.get(file_of(work.server, entry))
+        server, name = place_of(entry)
+        content = found.get(name) if server is work.server else None
         if content is None:
             continue
         if isinstance(entry, Listening):
@@ -260,8 +252,8 @@ def _paths(change: Change) -> Iterator[str]:
         if isinstance(found, File):
             yield found.path
         elif isinstance(found, Listening | Endpoint | Health):
-            server = _server_of(found)
-            yield f"{folder_of(server)}/{file_of(server, found)}"
+            server, name = place_of(found)
+            yield f"{folder_of(server)}/{name}"
 
 
 def _digest(text: str | None) -> str:

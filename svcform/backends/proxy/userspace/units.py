@@ -93,7 +93,7 @@ def unit_of(server: Server, facts: Facts) -> Unit:
     folder = folder_of(server)
     main = f"{folder}/{server.frame}"
     # In this order they are read.
-    files = (main, f"{folder}/proof.cfg", f"{folder}/services")
+    files = (main, f"{folder}/proof.cfg", f"{folder}/all.cfg")
     command = (
         "/usr/bin/env",
         server.program,
