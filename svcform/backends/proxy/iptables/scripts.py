@@ -7,7 +7,7 @@ any use of nf_tables' socket does where nf_tables is a module.  So /proc is aske
 from __future__ import annotations
 
 from svcform.backends.proxy.iptables.objects import TOOL_PREFIXES, Variant
-from svcform.lang.nft.forward import LIST_FOREIGN
+from svcform.lang.nft.foreign import LIST_FOREIGN
 
 #: ``has VARIANT FAMILY``: the kernel has such tables in this network namespace.
 #: ``tool VARIANT FAMILY``: how the names of its tools begin.
@@ -66,7 +66,7 @@ exit 0
 """,
 }
 
-#: Prints the foreign tables of nftables on the forward hook.
+#: Prints the foreign tables of nftables that packets come through.
 FOREIGN_TABLES = _FUNCTIONS + "has nft ip || exit 90\n" + LIST_FOREIGN
 
 

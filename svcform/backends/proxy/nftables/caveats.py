@@ -14,6 +14,7 @@ from svcform.backends.proxy.nftables.tools import (
 )
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.lang.nft.forward import foreign_drops
+from svcform.lang.nft.marks import foreign_uses
 from svcform.model.facts import Facts
 from svcform.policy.intent import Intent
 
@@ -32,8 +33,11 @@ def caveats(
     foreign = readings.get(_FOREIGN)
     text = foreign.output.decode(errors="replace") if foreign else ""
     forwards = not intent.settings.proxy_mode.terminates
-    drops = foreign_drops(text, intent.node_name) if forwards else ()
-    return (*_too_old(facts, intent.node_name), *drops)
+    return (
+        *_too_old(facts, intent.node_name),
+        *(foreign_drops(text, intent.node_name) if forwards else ()),
+        *foreign_uses(text, intent.node_name, intent.settings.masquerade_mark),
+    )
 
 
 def _too_old(facts: Facts, node: str) -> Iterator[Diagnostic]:

@@ -5,7 +5,7 @@ Nothing here may load a module: any use of nf_tables' socket does where nf_table
 
 from __future__ import annotations
 
-from svcform.lang.nft.forward import LIST_FOREIGN
+from svcform.lang.nft.foreign import LIST_FOREIGN
 
 #: ``has_nft``: the kernel has nf_tables already.  ``lines FAMILY``: the table, a line for each
 #: element (``ip frontends 10.96.0.1 . 6 . 80 : 4000:11``), each line of a chain (``ip chain NAME 1
@@ -77,7 +77,7 @@ def list_script(family: str) -> str:
     return (FUNCTIONS + _LIST).replace("@FAMILY@", family)
 
 
-#: Prints the foreign tables on the forward hook.
+#: Prints the foreign tables that packets come through.
 FOREIGN_TABLES = FUNCTIONS + "has_nft || exit 90\n" + LIST_FOREIGN
 
 #: Reads ``FAMILY KIND NAME`` lines; prints those of ``lines`` that belong to them, sorted.

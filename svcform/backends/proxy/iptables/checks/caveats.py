@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from svcform.backends.contract import Probe, Reading
-from svcform.backends.proxy.iptables.checks.marks import foreign_marks
+from svcform.backends.proxy.iptables.checks.marks import foreign_marks, foreign_marks_by_nft
 from svcform.backends.proxy.iptables.checks.reloaders import reloaders
 from svcform.backends.proxy.iptables.objects import (
     FAMILY_WORDS,
@@ -46,6 +46,7 @@ def caveats(
         *(foreign_drops(text, node) if forwards else ()),
         *(_foreign_forward(readings, facts, node) if forwards else ()),
         *foreign_marks(readings, facts, intent),
+        *foreign_marks_by_nft(text, intent),
         *reloaders(facts, node),
     )
 

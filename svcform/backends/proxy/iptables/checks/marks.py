@@ -11,6 +11,7 @@ from svcform.backends.proxy.iptables.observe import listing
 from svcform.backends.proxy.iptables.tools import variant_of
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.lang.iptables.save import Table
+from svcform.lang.nft.marks import foreign_uses, leading_astray
 from svcform.model.facts import Facts
 from svcform.model.settings import ProxyMode
 from svcform.policy import marks
@@ -45,6 +46,16 @@ def foreign_marks(
                 yield tell(intent, where, rule)
 
 
+def foreign_marks_by_nft(listing: str, intent: Intent) -> Iterator[Diagnostic]:
+    """The same of foreign tables of nftables, as nft lists them."""
+    bit = intent.settings.masquerade_mark
+    if intent.settings.proxy_mode is not ProxyMode.IPVS:
+        yield from foreign_uses(listing, intent.node_name, bit)
+        return
+    for table, rule in leading_astray(listing, marks.OURS, bit):
+        yield _led_astray(intent, table, rule, f"ct mark & {marks.OURS:#x} != {marks.FIRST:#x}")
+
+
 def _bit_in_use(intent: Intent, where: str, rule: str) -> Diagnostic:
     return Diagnostic(
         "SVC404",
@@ -56,15 +67,17 @@ def _bit_in_use(intent: Intent, where: str, rule: str) -> Diagnostic:
     )
 
 
-def _led_astray(intent: Intent, where: str, rule: str) -> Diagnostic:
+_SPARING = f"-m connmark ! --mark {marks.FIRST:#x}/{marks.OURS:#x}"
+
+
+def _led_astray(intent: Intent, where: str, rule: str, sparing: str = _SPARING) -> Diagnostic:
     return Diagnostic(
         "SVC423",
         Severity.WARNING,
         "Somebody else changes marks that lead packets to Services",
         f"On {intent.node_name} a foreign rule in the table {where} is: {rule}. In mode ipvs all "
         f"of a packet's mark leads it to its Service, as do the bits {marks.OURS:#x} of its "
-        "connection's. Let the rule leave those out by -m connmark ! --mark "
-        f"{marks.FIRST:#x}/{marks.OURS:#x}, or choose another proxy_mode.",
+        f"connection's. Let the rule leave those out by {sparing}, or choose another proxy_mode.",
     )
 
 
@@ -76,7 +89,7 @@ def _foreign_rules(table: Table) -> Iterator[tuple[str, str]]:
 
 def _leads_astray(table: str, chain: str, rule: str, bit: int) -> bool:
     """Whether a rule may change the mark of a packet or connection that is on its way to IPVS."""
-    if f"-m connmark ! --mark {marks.FIRST:#x}/{marks.OURS:#x}" in rule:
+    if _SPARING in rule:
         return False
     if found := _CONNECTION_MARK.search(rule):
         masks = [_number(mask, _WHOLE) for mask in found.groups() if mask is not None]

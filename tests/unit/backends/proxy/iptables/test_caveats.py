@@ -136,6 +136,30 @@ def test_foreign_marks_that_would_lead_packets_past_ipvs(table, rule, seen):
     assert [each.code for each in found] == ["SVC423"] * seen
 
 
+@pytest.mark.parametrize(
+    ("mode", "code", "spared"),
+    [
+        (ProxyMode.IPTABLES, "SVC404", "0x2000"),
+        (ProxyMode.IPVS, "SVC423", "ct mark & 0xc0000000 != 0x40000000"),
+    ],
+)
+def test_foreign_marks_in_tables_of_nftables_are_told_as_those_of_iptables(mode, code, spared):
+    settings = replace(WANTED.settings, proxy_mode=mode)
+    listing = FIREWALL.replace("drop;", "accept;").replace(
+        "hook input priority filter; policy accept;",
+        "hook input priority filter; policy accept;\n\t\tmeta mark set 0x00002001",
+    )
+    readings = {
+        "iptables.nft.foreign": Reading(status=Status.READ, output=listing.encode()),
+    }
+
+    (found,) = IPTABLES.caveats(readings, FACTS, replace(WANTED, settings=settings))
+
+    assert (found.code, found.severity) == (code, Severity.WARNING)
+    assert "inet fw" in found.detail
+    assert spared in found.detail
+
+
 def test_a_table_that_iptables_cannot_read():
     text = "# Table `filter' is incompatible, use 'nft' tool.\n"
     (found,) = _found({"iptables.nft.ip6": text})

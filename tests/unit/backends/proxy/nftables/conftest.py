@@ -12,6 +12,7 @@ import pytest
 
 from svcform.backends.contract import Reading, RenderInput, Status
 from svcform.backends.proxy.nftables import NFTABLES
+from svcform.diagnostics import Diagnostic
 from svcform.model.facts import Facts, InterfaceAddress
 from svcform.plan.diff import Change, compare
 from svcform.plan.snapshot import Snapshot
@@ -60,12 +61,19 @@ class Kernel:
     def nft(self, text: str) -> str:
         return self.run("nft", "-f", "-", given=text.encode())
 
-    def plan(self, intent: Intent) -> Planned:
+    def readings(self) -> dict[str, Reading]:
         readings = {}
         for probe in NFTABLES.probes():
             done = self.exec("sh", "-c", probe.script, SVCFORM_STATE="/nonexistent")
             assert done.returncode == 0, done.stderr
             readings[probe.name] = Reading(status=Status.READ, output=done.stdout)
+        return readings
+
+    def caveats(self, intent: Intent) -> tuple[Diagnostic, ...]:
+        return NFTABLES.caveats(self.readings(), FACTS, intent)
+
+    def plan(self, intent: Intent) -> Planned:
+        readings = self.readings()
         live = NFTABLES.read(readings, FACTS)
         wanted = NFTABLES.express(intent, FACTS).wanted
         changes = compare(live, wanted)

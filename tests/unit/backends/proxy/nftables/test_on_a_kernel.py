@@ -278,3 +278,33 @@ def test_clients_of_an_endpoint_that_leaves_are_forgotten_and_no_others(kernel, 
 def test_looking_makes_no_table(kernel):
     kernel.plan(intent(everything()))
     assert kernel.run("nft", "list", "tables") == ""
+
+
+_FOREIGN_MARKS = """\
+table inet vpn {
+	set peers { type ipv4_addr; elements = { 192.0.2.77 } }
+	chain early {
+		type filter hook prerouting priority mangle; policy accept;
+		ip saddr @peers meta mark set meta mark and 0xffff00ff or 0x2000
+	}
+}
+table ip6 quiet {
+	chain early {
+		type route hook output priority mangle; policy accept;
+		meta mark set 0x1 accept
+	}
+}
+table netdev edge {
+	chain unhooked { meta mark set 0x2000; }
+}
+"""
+
+
+def test_a_foreign_use_of_the_masquerade_mark_is_told_on_whichever_hook(kernel):
+    kernel.nft(_FOREIGN_MARKS)
+
+    found = kernel.caveats(intent(everything()))
+
+    assert [each.code for each in found] == ["SVC404"]
+    assert "the nftables table inet vpn" in found[0].detail
+    assert "ip saddr @peers meta mark set" in found[0].detail
