@@ -194,7 +194,7 @@ def down(directory: Path) -> bool:
     ends = [end for pid in processes for end in (pid, *_descendants(pid))]
     for pid in processes:
         os.kill(pid, signal.SIGKILL)
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     while any(_is_alive(pid) for pid in ends):
         if time.monotonic() > limit:
             raise LabError(f"Processes of the lab in {directory} do not end: {ends}.")

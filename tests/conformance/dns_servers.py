@@ -128,7 +128,7 @@ def serving(server: str, folder: Path, files: Files) -> Iterator[Server]:
 
 
 def _wait(process: subprocess.Popen[bytes], server: Server, zones: list[str], log: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     waiting = list(zones)
     while waiting:
         assert process.poll() is None, f"the server ended: {log.read_text(errors='replace')}"

@@ -70,7 +70,7 @@ def run(command, folder):
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     note = f"\n[exit code {done.returncode}]" if done.returncode else ""

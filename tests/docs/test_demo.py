@@ -44,7 +44,7 @@ def start(folder):
 
 def test_the_demo_shows_the_whole_way(folder):
     demo = start(folder)
-    out, err = demo.communicate(timeout=180)
+    out, err = demo.communicate(timeout=600)
 
     assert demo.returncode == 0, err
     assert "Plan: 3 to add" in out

@@ -97,7 +97,7 @@ def _see_confirmation(node: Node) -> None:
     node.release()
     folder = node.run_folder()
     assert folder is not None
-    assert wait_until((folder / "confirmed").exists, 10)
+    assert wait_until((folder / "confirmed").exists, 60)
 
 
 def _settle(found: Found, scene: Scene) -> None:

@@ -39,7 +39,7 @@ def reached(node):
         user="ops",
         private_key_file=str(node.lab.directory / CLIENT_KEY),
         become=True,
-        timeout=5,
+        timeout=30,
     )
     settings = Settings(service_cidrs=("10.96.0.0/16", "fd00:96::/112"), node_name=node.name)
     return Reached(name=node.name, connection=connection, settings=settings, plays=(0,))
@@ -94,7 +94,7 @@ def test_two_controllers_never_interleave_on_a_node(nodes, plan, part):
             patience = 60 if number % 2 else 0
             outcomes, heard = meet(nodes, plan, node, patience)
             # The last line is written when everybody has been told already.
-            assert wait_until(lambda: not node.processes(), 30)
+            assert wait_until(lambda: not node.processes(), 90)
             return patience, outcomes, heard, one_after_the_other(node), node.state(), node.litter()
         finally:
             nodes.free.put(node)
@@ -160,7 +160,7 @@ def test_who_is_refused_hears_it_though_the_other_one_tidies_up(nodes, plan, nod
 
 
 #: Seconds; renewing takes some of them where the machine is busy.
-LEASE = 10
+LEASE = 20
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from typing import Protocol
 
 from svcform.lab import sctp
 
-_PATIENCE = 3.0
+_PATIENCE = 10.0
 _KEPT = 4
 _PACE = 0.005
 _TAGS = itertools.count(1)

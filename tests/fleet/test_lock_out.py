@@ -109,7 +109,7 @@ def test_what_locks_out_undoes_itself(lab, write):
 
     assert said.code == 5, said.err
     wait_until(lambda: not has_rules(lab), 30)
-    wait_until(lambda: not runners(lab), 10)
+    wait_until(lambda: not runners(lab), 60)
     assert project.svcform("plan", "--allow-lockout", "--detailed-exitcode").code == 2
 
 
@@ -131,5 +131,5 @@ def test_it_does_so_while_the_controller_is_dead(lab, write):
     controller.wait()
 
     wait_until(lambda: not has_rules(lab), 30)
-    wait_until(lambda: not runners(lab), 10)
+    wait_until(lambda: not runners(lab), 60)
     assert project.svcform("plan", "--allow-lockout", "--detailed-exitcode").code == 2

@@ -120,7 +120,7 @@ def test_a_cut_link_is_noticed_and_the_apply_goes_on_once_it_is_mended(node):
     assert not applying.done()
     node.lab.mend("n1")
 
-    assert outcome(applying.result(timeout=15)) == (0, "applied")
+    assert outcome(applying.result(timeout=60)) == (0, "applied")
     assert node.is_idle()
 
 

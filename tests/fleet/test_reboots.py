@@ -87,7 +87,7 @@ def reboot_in_the_middle(lab, project):
     with subprocess.Popen(
         command, cwd=project.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not look(lab, "ls /root/in-the-middle 2>/dev/null"):
             assert time.monotonic() < deadline, "the run did not come to its middle"
             time.sleep(0.1)

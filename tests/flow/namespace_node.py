@@ -26,7 +26,7 @@ class NamespaceNode:
     pid: int
     ears: Sequence[socket.socket]
     mouths: dict[int, socket.socket]
-    patience: float = 3.0
+    patience: float = 30.0
 
     def exec(self, *argv: str, given: bytes = b"") -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(

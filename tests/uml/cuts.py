@@ -41,7 +41,7 @@ class Cut:
 
 
 def record(
-    node: UmlNode, into: Path, patterns: Sequence[str], *arguments: str, seconds: float = 600
+    node: UmlNode, into: Path, patterns: Sequence[str], *arguments: str, seconds: float = 1200
 ) -> tuple[Said, list[Cut]]:
     """Run svcform, and keep the node's disk of each step; what svcform said, and the cuts.
 

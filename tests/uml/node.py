@@ -156,7 +156,7 @@ def _machine(folder: Path, home: Path) -> Iterator[UmlNode]:
 
 
 def _await_port(address: str, port: int) -> None:
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     while True:
         try:
             socket.create_connection((address, port), timeout=1).close()

@@ -14,7 +14,9 @@ from tests.uml.cuts import Cut
 from tests.uml.node import UmlNode, new_node, new_twin, place
 from tests.uml.state import State, difference, is_new, is_old, is_untouched, live, look
 
-_APPLY = ("apply", "--auto-approve")
+#: A guest takes ten times as long as a node, and this machine may have other guests, too.
+_PATIENT = ("--run-timeout", "900", "--confirm-timeout", "300", "--timeout", "60")
+_APPLY = ("apply", "--auto-approve", *_PATIENT)
 _STALE = 3
 #: A cut for each step of an apply, on a node that has nothing yet.
 FIRST = (

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.root
 in_dash = pytest.mark.parametrize("shell", ["dash"], indirect=True)
 in_busybox = pytest.mark.parametrize("shell", ["busybox"], indirect=True)
 
-OPTIONS = ApplyOptions(who="alice", source="laptop", run_timeout=20, confirm_timeout=5)
+OPTIONS = ApplyOptions(who="alice", source="laptop", run_timeout=60, confirm_timeout=30)
 CART, DNS = "10.96.0.10", "10.96.0.53"
 OLD, NEW = "10.244.1.5", "10.244.1.6"
 

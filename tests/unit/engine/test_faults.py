@@ -66,7 +66,7 @@ def settings(lab_node: LabNode) -> str:
 
 
 def wait_for(path: Callable[[], list[Path]]) -> Path:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not (found := path()):
         assert time.monotonic() < deadline, "it never came"
         time.sleep(0.05)

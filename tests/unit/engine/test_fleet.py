@@ -140,4 +140,4 @@ def test_the_second_interrupt_leaves() -> None:
         for _ in range(2):
             time.sleep(0.3)
             process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 130
+        assert process.wait(timeout=60) == 130

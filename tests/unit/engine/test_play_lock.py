@@ -146,7 +146,7 @@ def test_an_apply_behind_another_touches_nothing_and_a_lost_lock_stops_the_next_
     reach = Reach(
         nodes={"n1": node}, opener=opener, plays=(play("n1", "n2"),), play_nodes={"n1": node}
     )
-    options = ApplyOptions(who="bob", source="desk", run_timeout=20, confirm_timeout=5)
+    options = ApplyOptions(who="bob", source="desk", run_timeout=60, confirm_timeout=30)
     with hold(PLACES, {"n1": node}, opener, ALICE):
         outcome = apply_under_lock(made, reach, options)["n1"]
     assert outcome.result is Result.LOCKED

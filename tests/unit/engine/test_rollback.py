@@ -21,7 +21,7 @@ from tests.unit.engine.node import PROJECT, LabNode, intent, opener, port, works
 
 pytestmark = [pytest.mark.root, pytest.mark.parametrize("shell", ["dash"], indirect=True)]
 
-OPTIONS = ApplyOptions(who="alice", source="laptop", run_timeout=20, confirm_timeout=5)
+OPTIONS = ApplyOptions(who="alice", source="laptop", run_timeout=60, confirm_timeout=30)
 CART, WEB = port(), port("web", "10.96.0.11")
 
 

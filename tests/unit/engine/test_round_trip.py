@@ -16,7 +16,7 @@ from tests.unit.engine.node import LabNode, intent, opener, port, workspace
 pytestmark = pytest.mark.root
 
 PLAIN = ProposeOptions()
-OPTIONS = ApplyOptions(who="alice", source="laptop", run_timeout=20, confirm_timeout=5)
+OPTIONS = ApplyOptions(who="alice", source="laptop", run_timeout=60, confirm_timeout=30)
 
 
 def plan(node: Node, *ports: PortIntent, options: ProposeOptions = PLAIN) -> Plan:

@@ -35,5 +35,5 @@ def test_host_settings_come_before_the_rules_that_need_them(
     keep(tmp_path / kept)
     environment = {**os.environ, "SVCFORM_STATE": str(tmp_path)}
     command = [*shell, "-c", script, "runner", verb]
-    subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL, timeout=20)
+    subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL, timeout=60)
     assert tuple((tmp_path / "said").read_text().split()) == BACKENDS
