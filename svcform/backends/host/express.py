@@ -10,6 +10,7 @@ from functools import lru_cache
 from svcform.backends.contract import Expressed
 from svcform.backends.host.boot import boot_units, warn_of_boot
 from svcform.backends.host.objects import HostObject, Module, OwnAddress, Route, Sysctl
+from svcform.backends.host.ports import reserve_ports
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.model.facts import Facts
 from svcform.model.net import Family, family_of
@@ -47,6 +48,7 @@ def express(intent: Intent, facts: Facts) -> Expressed:
         found += _bridge(intent, facts, families, diagnostics)
         found += _affinity(intent, facts, diagnostics)
         found += _virtual_services(intent, facts)
+        found += reserve_ports(intent, facts)
     return Expressed(
         wanted={entry.address: entry for entry in found}, diagnostics=tuple(diagnostics)
     )

@@ -11,11 +11,13 @@ cat "$1/record" 2>/dev/null | awk -F "$tab" '$1 == "module" { print $2, ($3 == "
 	done
 for path in $(cat "$record" "$1/record" 2>/dev/null |
 	awk -F "$tab" '$1 == "sysctl" { print $2 }' | sort -u); do
-	value=$(awk -F "$tab" -v path="$path" '$1 == path { print $2 }' "$1/sysctls")
-	# What came with a module had a value of its own before svcform's.
-	[ -n "$value" ] || grep -qs "^sysctl$tab$path$tab" "$1/record" ||
+	# A value may be empty.
+	if ! value=$(awk -F "$tab" -v path="$path" '$1 == path { found = 1; print $2 } END { exit !found }' "$1/sysctls"); then
+		# What came with a module had a value of its own before svcform's.
+		! grep -qs "^sysctl$tab$path$tab" "$1/record" || continue
 		value=$(awk -F "$tab" -v path="$path" '$2 == path { print $4 }' "$record")
-	[ -z "$value" ] || [ ! -e "/proc/sys/$path" ] || [ "$(cat "/proc/sys/$path")" = "$value" ] ||
+	fi
+	[ ! -e "/proc/sys/$path" ] || [ "$(cat "/proc/sys/$path")" = "$value" ] ||
 		printf '%s\n' "$value" >"/proc/sys/$path" || code=1
 done
 own_addresses | while read -r text; do

@@ -9,7 +9,7 @@ for unit in $(our_units); do
 done
 cd /proc/sys || exit 1
 for path in net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/ipv6/conf/all/forwarding \
-	net/ipv6/conf/*/accept_ra net/bridge/bridge-nf-call-iptables \
+	net/ipv6/conf/*/accept_ra net/ipv4/ip_local_reserved_ports net/bridge/bridge-nf-call-iptables \
 	net/bridge/bridge-nf-call-ip6tables net/ipv4/vs/conntrack net/ipv4/vs/conn_reuse_mode \
 	net/ipv4/vs/expire_nodest_conn net/ipv4/vs/expire_quiescent_template; do
 	[ ! -r "$path" ] || printf '%s\t%s\n' "$path" "$(cat "$path")"

@@ -43,7 +43,7 @@ while IFS=$tab read -r verb key value; do
 	unset)
 		before=$(was sysctl "$key")
 		# Others came to need forwarding since: it stays on.
-		[ "$key" = net/ipv4/ip_forward ] || [ -z "$before" ] || [ ! -e "/proc/sys/$key" ] ||
+		[ "$key" = net/ipv4/ip_forward ] || ! noted sysctl "$key" || [ ! -e "/proc/sys/$key" ] ||
 			printf '%s\n' "$before" >"/proc/sys/$key" || exit 1
 		forget sysctl "$key" || exit 1
 		;;

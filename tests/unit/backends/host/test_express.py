@@ -166,3 +166,30 @@ def test_a_kernel_without_the_family_is_named() -> None:
     facts = replace(FACTS, sysctls={"net.ipv4.ip_forward": "0"})
     found = HOST.express(intent(NODE, SIX), facts)
     assert [finding.code for finding in found.diagnostics] == ["SVC455"]
+
+
+RANGE, RESERVED = "net.ipv4.ip_local_port_range", "net.ipv4.ip_local_reserved_ports"
+
+
+@pytest.mark.parametrize(
+    ("mode", "given", "reserved", "wanted"),
+    [
+        (ProxyMode.USERSPACE, "1024\t65535", "", "10240-29999"),
+        (ProxyMode.USERSPACE, "29999\t60999", "8080,9000-9001", "8080,9000-9001,10240-29999"),
+        (ProxyMode.USERSPACE, "1024\t65535", "30000,10000-10239", "10000-30000"),
+        (ProxyMode.USERSPACE, "1024\t65535", "8080,10240-29999", "8080,10240-29999"),
+        (ProxyMode.USERSPACE, "32768\t60999", "", ""),
+        (ProxyMode.USERSPACE, "1024\t10239", "", ""),
+        (ProxyMode.NFTABLES, "1024\t65535", "", ""),
+    ],
+)
+def test_the_kernel_gives_nobody_a_port_of_the_proxies(
+    mode: ProxyMode, given: str, reserved: str, wanted: str
+):
+    wish = intent(NODE, FOUR)
+    wish = replace(wish, settings=replace(wish.settings, proxy_mode=mode))
+    sysctls = {**FACTS.sysctls, RANGE: given, RESERVED: reserved}
+
+    found = [x for x in lines(wish, replace(FACTS, sysctls=sysctls)) if RESERVED in x]
+
+    assert found == ([f"{RESERVED} = {wanted}"] if wanted else [])

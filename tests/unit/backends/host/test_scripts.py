@@ -23,6 +23,7 @@ WANTED: list[HostObject] = [
     Sysctl("net.ipv6.conf.all.forwarding", "1"),
     Sysctl("net.ipv6.conf.e0.accept_ra", "2"),
     Sysctl("net.ipv4.conf.all.route_localnet", "1"),
+    Sysctl("net.ipv4.ip_local_reserved_ports", "10240-29999"),
     Route(Family.IPV4, "10.96.0.0/16", "192.0.2.11"),
     Route(Family.IPV6, "fd00:96::/112", "fd00::11"),
 ]
@@ -34,7 +35,8 @@ echo 0 >/proc/sys/net/ipv4/ip_forward
 #: What is link-local comes when the kernel has asked whether anybody else has it.
 LOOK = """
 cat /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding \
-  /proc/sys/net/ipv6/conf/e0/accept_ra /proc/sys/net/ipv4/conf/all/route_localnet
+  /proc/sys/net/ipv6/conf/e0/accept_ra /proc/sys/net/ipv4/conf/all/route_localnet \
+  /proc/sys/net/ipv4/ip_local_reserved_ports
 ip -4 route; ip -6 route | grep -v 'fe80:'
 """
 
