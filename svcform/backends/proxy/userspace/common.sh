@@ -73,20 +73,24 @@ ask() { # SERVER: what it says
 		printf "$question" | timeout 2 nc -w 1 127.0.0.1 "$(proof_port "$1")" 2>/dev/null
 	fi
 }
-is_current() { # SERVER
-	case $(ask "$1") in *"$(mark "$1" "$etc/$1")"*) ;; *) return 1 ;; esac
+is_current() { # SERVER [MARK]
+	case $(ask "$1") in *"${2:-$(mark "$1" "$etc/$1")}"*) ;; *) return 1 ;; esac
 }
 uptime() { cut -d . -f 1 /proc/uptime; }
-prove() { # SERVER: waits until it serves what its files say; a signal may have been too early
+# Waits until it serves what its files say; a signal may have been too early.  A busy machine with
+# 10,000 Services takes half a minute to load them, and begins anew with each signal.
+prove() { # SERVER
 	started=$(uptime)
-	again=5
-	while ! is_current "$1"; do
+	wanted=$(mark "$1" "$etc/$1")
+	pause=$((5 + $(ls "$etc/$1/services" 2>/dev/null | wc -l) / 200))
+	again=$pause
+	while ! is_current "$1" "$wanted"; do
 		waited=$(($(uptime) - started))
 		if [ $waited -ge $again ] && [ -n "$(server "$1")" ]; then
 			act "$1" reload
-			again=$((again + 5))
+			again=$((again + pause))
 		fi
-		if [ $waited -ge 30 ] || { [ $waited -ge 5 ] && [ -z "$(server "$1")" ]; }; then
+		if [ $waited -ge $((6 * pause)) ] || { [ $waited -ge 5 ] && [ -z "$(server "$1")" ]; }; then
 			say "$1 does not serve its new configuration. $(why "$1")"
 			return 1
 		fi

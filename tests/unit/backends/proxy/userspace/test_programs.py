@@ -8,9 +8,11 @@ import pytest
 
 from svcform.backends.contract import Reading, Status
 from svcform.backends.proxy.userspace import HEALTH, USERSPACE
+from svcform.engine.assume import assume
 from svcform.model.facts import Facts, ForeignSocket
 from svcform.model.net import Protocol
-from svcform.model.settings import ProxyMode
+from svcform.model.node import Connection, Node
+from svcform.model.settings import ProxyMode, Settings
 from svcform.policy.intent import Intent
 from svcform.policy.proxied import sockets
 from tests.bench.bench_iptables import intent_of, services
@@ -67,6 +69,16 @@ def test_a_node_tells_its_programs_and_foreign_sockets():
 
 def test_a_node_with_all_that_is_needed_has_no_caveat():
     assert found(FACTS) == []
+
+
+def test_a_node_that_nobody_asked_has_all_that_is_needed():
+    """``svcform render`` writes programs of userspace mode, too."""
+    settings = Settings(proxy_mode=ProxyMode.USERSPACE)
+    node = Node(name="n", connection=Connection(host="192.0.2.1"), settings=settings, plays=(0,))
+    facts = assume(node).observation.facts
+
+    assert found(facts) == []
+    assert HEALTH.express(asked("web"), facts).diagnostics == ()
 
 
 @pytest.mark.parametrize(
