@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -35,19 +36,24 @@ def express(intent: Intent, facts: Facts) -> Expressed:
         return Expressed(wanted={}, diagnostics=(_too_many(intent),))
     entries = intent.settings.affinity_entries
     layers = [_listeners(proxied, entries) for proxied in sockets(intent)]
-    layers += (instance(server, facts) for server in servers_of(intent))
+    layers += (instance(server, facts, count) for server, count in _counts(intent).items())
     return Expressed(wanted=Layered(tuple(layers)))
 
 
 def servers_of(intent: Intent) -> tuple[Server, ...]:
     """The servers that a node in userspace mode needs."""
-    needed = frozenset[Server]().union(*map(_servers, sockets(intent)))
-    return tuple(server for server in Server if server in needed)
+    return tuple(_counts(intent))
+
+
+def _counts(intent: Intent) -> Mapping[Server, int]:
+    """How many sockets each of them listens on."""
+    common, own = map(_listeners_of, sockets(intent))
+    return {server: count for server in Server if (count := common[server] + own[server])}
 
 
 @lru_cache(maxsize=64)
-def _servers(proxied: Proxied) -> frozenset[Server]:
-    return frozenset(SERVERS[socket.port.protocol] for socket in proxied.sockets)
+def _listeners_of(proxied: Proxied) -> Counter[Server]:
+    return Counter(SERVERS[socket.port.protocol] for socket in proxied.sockets)
 
 
 @lru_cache(maxsize=128)

@@ -46,7 +46,7 @@ def express(intent: Intent, facts: Facts) -> Expressed:
     answered = [check for check in intent.health_checks if check.port not in held]
     wanted: dict[ObjectAddress, NodeObject] = {}
     if answered:
-        wanted |= instance(Server.HEALTH, facts)
+        wanted |= instance(Server.HEALTH, facts, 2 * len(answered))
     for entry in _answers(answered, intent, facts):
         wanted[entry.address] = entry
     return Expressed(wanted=wanted, diagnostics=warnings)

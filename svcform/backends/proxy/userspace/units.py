@@ -9,8 +9,11 @@ from svcform.plan.snapshot import NodeObject, ObjectAddress
 from svcform.program.unit import HEADER, Unit, unit_files
 
 #: Three quarters of the files are for connections: HAProxy takes two for each, nginx one for each
-#: client.  The rest is for listeners.
+#: client.  The rest is for listeners; where they need more, connections get less.
 _OPEN_FILES = 262_144
+#: Pipes, sockets of its own, what its threads wait on.
+_OTHERS = 128
+_FEWEST = 64
 #: nginx makes room for all of them at its start, 0.9 KiB each.
 _CLIENTS = 32_768
 #: As long as conntrack remembers a datagram that nobody answered.
@@ -30,11 +33,11 @@ _MODULES = (
 )
 
 
-def instance(server: Server, facts: Facts) -> dict[ObjectAddress, NodeObject]:
+def instance(server: Server, facts: Facts, listeners: int) -> dict[ObjectAddress, NodeObject]:
     """All that a server has besides what Services want of it: it runs, its main file, its unit."""
     own: list[ProxyObject] = [Running(server)]
     main = f"{folder_of(server)}/{server.frame}"
-    own.append(File(main, frame_of(server, facts), backend=server.backend))
+    own.append(File(main, frame_of(server, facts, listeners), backend=server.backend))
     own += [
         File(f.path, f.text, f.mode, server.backend)
         for f in unit_files(unit_of(server, facts), facts.init)
@@ -47,39 +50,46 @@ def _open_files(facts: Facts) -> int:
     return min(facts.open_files or _OPEN_FILES, _OPEN_FILES)
 
 
-def frame_of(server: Server, facts: Facts) -> str:
+def frame_of(server: Server, facts: Facts, listeners: int) -> str:
     """The server's main file."""
-    return f"{HEADER}\n{_FRAMES[server](server, _open_files(facts))}"
+    open_files = _open_files(facts)
+    for_connections = open_files * 3 // 4
+    # By halves: a Service that comes changes what is for connections as rarely as can be.
+    while for_connections > _FEWEST and for_connections + listeners + _OTHERS > open_files:
+        for_connections //= 2
+    return f"{HEADER}\n{_FRAMES[server](server, open_files, for_connections)}"
 
 
-def _haproxy(server: Server, open_files: int) -> str:
+def _haproxy(server: Server, open_files: int, for_connections: int) -> str:
+    del open_files
     return haproxy.write_frame(
         haproxy.Frame(
             socket_prefix=f"/run/{server.unit}",
-            max_connections=open_files * 3 // 8,
+            max_connections=for_connections // 2,
             connect_milliseconds=_CONNECT_MILLISECONDS,
             idle_days=_IDLE_DAYS,
         )
     )
 
 
-def _nginx(server: Server, open_files: int) -> str:
+def _nginx(server: Server, open_files: int, for_connections: int) -> str:
     return nginx.write_frame(
         nginx.Frame(
             modules=_MODULES,
             pid_file=f"/run/{server.unit}-master.pid",
             open_files=open_files,
-            clients=min(_CLIENTS, open_files * 3 // 4),
+            clients=min(_CLIENTS, for_connections),
             idle_seconds=_IDLE_SECONDS,
         )
     )
 
 
-def _health(server: Server, open_files: int) -> str:
+def _health(server: Server, open_files: int, for_connections: int) -> str:
+    del open_files
     return haproxy.write_check_frame(
         haproxy.CheckFrame(
             socket_prefix=f"/run/{server.unit}",
-            max_connections=min(_ASKING, open_files * 3 // 8),
+            max_connections=min(_ASKING, for_connections // 2),
             client_seconds=_ASKING_SECONDS,
         )
     )

@@ -131,3 +131,19 @@ def test_who_has_the_port_at_which_a_server_is_asked_is_said_by_name():
     health = HEALTH.express(asked("web"), with_socket("127.0.0.1", 10239))
     assert health.wanted == {}
     assert "daemon (process 9) has port 10239" in health.diagnostics[0].detail
+
+
+@pytest.mark.parametrize(
+    ("open_files", "count", "connections"),
+    [(0, 3, 98_304), (20_000, 3, 7_500), (20_000, 5_000, 3_750)],
+)
+def test_listeners_leave_connections_as_many_files_as_there_are(
+    open_files: int, count: int, connections: int
+):
+    """HAProxy doesn't start where it may not open two for each, and one for each listener."""
+    facts = dataclasses.replace(FACTS, open_files=open_files)
+    wanted = USERSPACE.express(intent(count), facts).wanted
+
+    (frame,) = (x for x in wanted.values() if str(x.address).endswith("haproxy.cfg"))
+    assert f"    maxconn {connections}" in frame.lines()
+    assert 2 * connections + count + 100 < (open_files or 262_144)
