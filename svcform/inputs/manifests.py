@@ -7,6 +7,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -209,8 +210,8 @@ def _collect(
         found.diagnostics.append(_no_list(where.at("items")))
         return
     kind = KINDS.get(name)
-    if kind is None and name.lower() in _LOWER:
-        found.diagnostics.append(_wrong_case(name, where.at("kind")))
+    if kind is None and (meant := _meant(name, version)):
+        found.diagnostics.append(_no_kind(name, meant, where.at("kind")))
     elif kind is None or _is_foreign(group_of(version), kind):
         found.skipped[f"{version} {name}".strip()] += 1
     elif version != kind.api_version:
@@ -242,14 +243,23 @@ def _no_list(where: Origin) -> Diagnostic:
     return Diagnostic("SVC155", Severity.ERROR, "Not a Kubernetes object", detail, where)
 
 
-def _wrong_case(name: str, where: Origin) -> Diagnostic:
-    detail = f"There is no kind {name!r}; write {_LOWER[name.lower()]!r}, as Kubernetes does."
+def _meant(name: str, version: str) -> str:
+    """The kind that a name was to be: in another case, or mistyped; empty for one of others."""
+    if name.lower() in _LOWER:
+        return _LOWER[name.lower()]
+    same = [kind.name for kind in KINDS.values() if kind.api_version == version]
+    # ServiceCIDR, ServiceAccount and the like are as close as 0.78.
+    return next(iter(get_close_matches(name, same, n=1, cutoff=0.85)), "")
+
+
+def _no_kind(name: str, meant: str, where: Origin) -> Diagnostic:
+    detail = f"There is no kind {name!r}; write {meant!r}, as Kubernetes does."
     return Diagnostic("SVC155", Severity.ERROR, "Not a Kubernetes object", detail, where)
 
 
 def _wrong_version(kind: Kind, version: str, where: Origin) -> Diagnostic:
     detail = (
-        f"A {kind.name} has the apiVersion {kind.api_version!r}, and here "
+        f"The apiVersion of {kind.name} is {kind.api_version!r}, and here "
         f"{f'it is {version!r}; convert the manifest' if version else 'it has none; add it'}."
     )
     return Diagnostic("SVC155", Severity.ERROR, "Not a Kubernetes object", detail, where)

@@ -79,6 +79,7 @@ def test_pipes_and_sockets_in_a_folder_are_passed_over(tmp_path, monkeypatch):
         ("kind: 5\n", "1:1", "its `kind` is no text"),
         ("replicaCount: 3\n", "1:1", "belongs outside of the play's `manifests`"),
         ("apiVersion: v1\nkind: service\n", "2:7", "write 'Service', as Kubernetes does"),
+        ("apiVersion: v1\nkind: Sevice\n", "2:7", "no kind 'Sevice'; write 'Service'"),
         ("apiVersion: v1\nkind: list\nitems: []\n", "2:7", "write 'List'"),
         ("kind: Service\n", "1:1", "here it has none; add it"),
         ("apiVersion: v1\nkind: List\nitems: {a: 1}\n", "3:8", "begin each with `- `"),
