@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from svcform.backends.proxy.ipvs import IPVS
@@ -64,17 +64,8 @@ def timed(arena: Arena, *argv: str, given: str | bytes = b"") -> float:
     return time.perf_counter() - began
 
 
-@dataclass(frozen=True, slots=True)
-class Floor:
-    """Seconds of ipvsadm alone: for all of the table, and for one server that comes or goes."""
-
-    load: float
-    come: float
-    go: float
-
-
-def load_times(arena: Arena, serving: Step) -> tuple[float, Floor]:
-    """Seconds of the step that loads all virtual servers, in turn with ipvsadm alone."""
+def load_times(arena: Arena, serving: Step) -> tuple[float, float]:
+    """Seconds of the step that loads all virtual servers, and of ipvsadm alone, in turns."""
     listed = arena.run("ipvsadm", "-S", "-n")
     steps, alone = [], []
     for _ in range(2):
@@ -82,18 +73,19 @@ def load_times(arena: Arena, serving: Step) -> tuple[float, Floor]:
         steps.append(timed(arena, *serving.command, given=serving.stdin))
         arena.run("ipvsadm", "-C")
         alone.append(timed(arena, "ipvsadm", "-R", given=listed))
-    return min(steps), floor_times(arena, listed, min(alone))
+    return min(steps), min(alone)
 
 
-def floor_times(arena: Arena, listed: str, loaded: float) -> Floor:
-    """Take one server of the node away and bring it back."""
-    server = next(line for line in listed.splitlines() if line.startswith("-a "))
-    gone = server.replace("-a ", "-d ", 1).partition(" -m")[0] + "\n"
-    times = [
-        (timed(arena, "ipvsadm", "-R", given=gone), timed(arena, "ipvsadm", "-R", given=server))
-        for _ in range(3)
-    ]
-    return Floor(loaded, min(come for _, come in times), min(go for go, _ in times))
+def change_times(arena: Arena, address: str) -> tuple[float, float]:
+    """Seconds of ipvsadm alone for one server more, and for one less."""
+    server = f"-t {address}:81 -r 192.0.2.9:81"
+    arena.run("ipvsadm", "-A", "-t", f"{address}:81")
+    come, go = [], []
+    for _ in range(3):
+        come.append(timed(arena, "ipvsadm", "-R", given=f"-a {server} -m\n"))
+        go.append(timed(arena, "ipvsadm", "-R", given=f"-d {server}\n"))
+    arena.run("ipvsadm", "-D", "-t", f"{address}:81")
+    return min(come), min(go)
 
 
 def runner_time(node: NodeUnderTest, plain: list[Plain]) -> float:
@@ -151,27 +143,25 @@ def rows(node: NodeUnderTest, count: int) -> Iterator[Row]:
     carry_out(node, services(1, dense=True))
     one = first_packet(node.arena, plain[0].address)
     clear(node, worlds.NODE_ADDRESSES)
-    kube = kube_load(node.arena, plain)
-    clear(node, worlds.NODE_ADDRESSES)
     steps = carry_out(node, plain)
-    (serving,) = (step for step, _ in steps if step.summary.startswith("ipvsadm: "))
-    others = seconds([(step, took) for step, took in steps if step is not serving])
     last = first_packet(node.arena, plain[-1].address)
-    changes = [seconds(carry_out(node, wanted)) for wanted in (fewer, plain) * 3]
-    around = runner_time(node, fewer)
-    served, floor = load_times(node.arena, serving)
-    loaded = served + others
-    yield Row(
-        f"load {count}, virtual servers", served, "ipvsadm --restore", floor.load, *within(1.5)
-    )
-    yield Row(f"load {count}, all steps", loaded, "ipvsadm --restore", floor.load, *within(1.5))
-    yield Row(f"load {count}, all steps", loaded, "kube-proxy", kube, *faster(1))
-    come, go = min(changes[1::2]), min(changes[::2])
-    yield Row(f"one endpoint more of {count}", come, "ipvsadm, 1", floor.come, *within(1.5))
-    yield Row(f"one endpoint less of {count}", go, "ipvsadm, 1", floor.go, *within(1.5))
-    yield Row(f"one endpoint less of {count}", go, "its load", loaded, *faster(10))
-    yield Row("the runner around it", around, "ipvsadm --restore", floor.load, *within(1.5))
     yield Row(f"first packet to the last of {count}", last, "the only one", one, *within(1.2))
+    changes = [seconds(carry_out(node, wanted)) for wanted in (fewer, plain) * 3]
+    come, go = min(changes[1::2]), min(changes[::2])
+    floor_come, floor_go = change_times(node.arena, plain[0].address)
+    yield Row(f"one endpoint more of {count}", come, "ipvsadm, 1", floor_come, *within(1.5))
+    yield Row(f"one endpoint less of {count}", go, "ipvsadm, 1", floor_go, *within(1.5))
+    around = runner_time(node, fewer)
+    (serving,) = (step for step, _ in steps if step.summary.startswith("ipvsadm: "))
+    served, floor = load_times(node.arena, serving)
+    loaded = served + seconds([(step, took) for step, took in steps if step is not serving])
+    yield Row("the runner around a change", around, "ipvsadm --restore", floor, *within(1.5))
+    yield Row(f"one endpoint less of {count}", go, "its load", loaded, *faster(10))
+    yield Row(f"load {count}, virtual servers", served, "ipvsadm --restore", floor, *within(1.5))
+    yield Row(f"load {count}, all steps", loaded, "ipvsadm --restore", floor, *within(1.5))
+    clear(node, worlds.NODE_ADDRESSES)
+    kube = kube_load(node.arena, plain)
+    yield Row(f"load {count}, all steps", loaded, "kube-proxy", kube, *faster(1))
 
 
 def main() -> int:

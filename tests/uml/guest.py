@@ -22,6 +22,8 @@ from svcform.lab import kernel
 
 HERE = Path(__file__).parent
 TAP = "tap0"
+#: For links to guests: they drop what TCP hands over in one piece (``gro=0``), and get it later.
+NO_GSO = "gso_max_segs 1"
 _MODULES = Path("/usr/lib/uml/modules")
 #: Debian's modules lie where modprobe doesn't look; in a mount namespace of its own the guest finds
 #: them where they belong.  Its memory is a file in /dev/shm, which may be small or not executable.

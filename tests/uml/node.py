@@ -172,7 +172,7 @@ def _links() -> list[str]:
     return [
         "link set lo up",
         f"tuntap add {TAP} mode tap",
-        f"link set {TAP} up",
+        f"link set {TAP} {guest.NO_GSO} up",
         f"address add {CONTROLLER}/24 dev {TAP}",
         *pods,
     ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from tests.uml.town import ON_NODE, Town, new_town, say
 pytestmark = pytest.mark.root
 VIP, STICKY_VIP, NODE_PORT = "10.96.0.80", "10.96.0.81", 30080
 FIRST, SECOND, THIRD = ENDPOINTS
+#: Seconds to wait for connections: a run's steps have 300 without those.
+LONGER_THAN_A_RUN = 600
 #: Seconds that a client is remembered.
 REMEMBERED = 2
 _SERVICE = """\
@@ -49,7 +53,7 @@ exit 0
 """
 
 
-def place(node: UmlNode, endpoints: Sequence[str]) -> None:
+def place(node: UmlNode, endpoints: Sequence[str], drain_wait: int) -> None:
     """Write the node's project: the plain Service has these endpoints, the sticky one the first."""
     variables = {
         "ansible_host": ADDRESS,
@@ -57,6 +61,7 @@ def place(node: UmlNode, endpoints: Sequence[str]) -> None:
         "ansible_ssh_private_key_file": str(node.home / "id_ed25519"),
         "pod_cidrs": ["10.244.1.0/24"],
         "node_ip": ADDRESS,
+        "drain_wait": drain_wait,
     }
     node.project.write({"all": {"hosts": {NAME: variables}}}, [], proxy_mode="ipvs")
     site = node.project.path / "playbooks/site.yml"
@@ -80,10 +85,11 @@ def place(node: UmlNode, endpoints: Sequence[str]) -> None:
     (node.project.path / "services/web.yml").write_text(text)
 
 
-def apply(node: UmlNode, endpoints: Sequence[str]) -> None:
-    place(node, endpoints)
+def apply(node: UmlNode, endpoints: Sequence[str], drain_wait: int = 0) -> str:
+    place(node, endpoints, drain_wait)
     said = node.svcform("apply", "--auto-approve", "--allow-deletions")
     assert said.code == 0, said.out
+    return said.out
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +123,12 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
         yield Applied(node, town)
 
 
+def _hang_up(applied: Applied, held: socket.socket) -> None:
+    """Close a connection when an apply that waits for that has made its changes."""
+    await_(lambda: bool(applied.servers(THIRD)))
+    held.close()
+
+
 def await_(what: Callable[[], bool], seconds: float = 180) -> None:
     limit = time.monotonic() + seconds
     while not what():
@@ -147,7 +159,7 @@ def test_a_client_is_remembered_for_the_seconds_that_were_asked_for(applied: App
 
 
 def test_an_endpoint_that_leaves_keeps_its_connections_and_gets_no_new_ones(applied: Applied):
-    """Then the next apply removes it; and the last one everything."""
+    """Then the next apply waits for them, and removes it; and the last one everything."""
     node, town = applied.node, applied.town
     held = next(
         opened
@@ -161,11 +173,15 @@ def test_an_endpoint_that_leaves_keeps_its_connections_and_gets_no_new_ones(appl
     assert any(weight == 0 and count > 0 for weight, count in applied.servers(FIRST))
     assert node.svcform("plan", "--detailed-exitcode").code == 0
 
-    held.close()
-    await_(lambda: (0, 0) in applied.servers(FIRST))
-    apply(node, (SECOND, THIRD))
+    goodbye = threading.Thread(target=_hang_up, args=(applied, held))
+    goodbye.start()
+    began = time.monotonic()
+    out = apply(node, (SECOND, THIRD), LONGER_THAN_A_RUN)
+    goodbye.join()
 
-    assert (0, 0) not in applied.servers(FIRST)
+    assert time.monotonic() - began < LONGER_THAN_A_RUN
+    assert "SVC465" in out
+    assert [weight for weight, _ in applied.servers(FIRST)] == [1], "the sticky Service's"
     assert set(town.ask(town.client, VIP, 80, 6)) == {SECOND, THIRD}
 
     said = node.svcform("destroy", "--auto-approve", "--allow-deletions")

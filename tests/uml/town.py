@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from svcform.lab import kernel, network
 from svcform.lab.answer import open_socket
-from tests.uml.guest import TAP
+from tests.uml.guest import NO_GSO, TAP
 from tests.uml.node import ADDRESS, CONTROLLER, ENDPOINTS, UmlNode
 
 _CLIENT = "192.168.99.50"
@@ -79,7 +79,7 @@ def new_town(node: UmlNode) -> Iterator[Town]:
                 "link add br0 type bridge",
                 f"link set {TAP} master br0",
                 f"address add {CONTROLLER}/24 dev br0",
-                "link set br0 up",
+                f"link set br0 {NO_GSO} up",
             ],
         )
         for number, place in enumerate(places):
