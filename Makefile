@@ -40,6 +40,10 @@ $(VENV)/.nft: .ci/nft | $(VENV)/.packages-test
 	@.ci/nft $(VENV)/nft
 	@touch $@
 
+$(VENV)/.uml-nftables: .ci/uml-nftables | $(VENV)/.packages-test
+	@.ci/uml-nftables $(VENV)/uml-modules
+	@touch $@
+
 $(VENV)/.coredns: .ci/coredns | $(VENV)/.python
 	@.ci/coredns
 	@touch $@
@@ -47,7 +51,7 @@ $(VENV)/.coredns: .ci/coredns | $(VENV)/.python
 demo: $(VENV)/.python $(VENV)/.packages-demo ## Services on a node of its own, from plan to destroy
 	@$(BIN)/svcform lab demo
 
-test: $(VENV)/.python $(VENV)/.packages-test $(VENV)/.packages-firewalls $(VENV)/.busybox $(VENV)/.nft $(VENV)/.coredns lint ## lint, then all tests
+test: $(VENV)/.python $(VENV)/.packages-test $(VENV)/.packages-firewalls $(VENV)/.busybox $(VENV)/.nft $(VENV)/.uml-nftables $(VENV)/.coredns lint ## lint, then all tests
 	$(BIN)/pytest $(PYTEST_FLAGS)
 
 soak: $(VENV)/.python $(VENV)/.packages-test ## a power cut at every change of a file in two applies, and a boot after each

@@ -40,7 +40,8 @@ def run(body: bytes) -> bytes:
     """Run a command; the body of the message that tells how it went."""
     (length,) = struct.unpack_from("!I", body)
     argv = body[4 : 4 + length].decode().split("\0")
-    done = subprocess.run(argv, input=body[4 + length :], capture_output=True, check=False)
+    # Where the agent is may be out of sight: a checkout in /tmp.
+    done = subprocess.run(argv, input=body[4 + length :], capture_output=True, check=False, cwd="/")
     return OUTCOME.pack(done.returncode, len(done.stdout)) + done.stdout + done.stderr
 
 

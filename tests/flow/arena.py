@@ -156,6 +156,7 @@ class Arena:
         while time.monotonic() < limit:
             self._collect(watch, 0)
             is_idle = not self.node.exec("sh", "-c", _BUSY).stdout
+            self.node.settle()
             heard = len(watch.arrived) + len(watch.answered)
             self._collect(watch, 0)
             if is_idle and heard == len(watch.arrived) + len(watch.answered) and not watch.open:

@@ -41,6 +41,8 @@ _CONTROL_ADDRESSES = ("169.254.77.1", "169.254.77.2")
 _PORT = 7777
 _PATIENCE = 120.0
 _LARGE = 16 << 10
+#: With a rule of theirs the guest's kernel doesn't end the connections that are made by hand on it.
+_TOOLS = ("iptables", "ip6tables")
 
 
 @dataclass(slots=True)
@@ -223,6 +225,7 @@ def _configure(node: GuestNode) -> None:
         "ip -batch - <<'END'",
         *LINK,
         "END",
+        *(f"{tool} -t raw -A OUTPUT -p tcp --tcp-flags RST RST -j DROP" for tool in _TOOLS),
     ]
     done = node.exec("sh", "-ec", "\n".join([*lines, ""]))
     assert done.returncode == 0, done.stderr

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from random import Random
 
 import pytest
 
 from svcform.backends.contract import Backend
+from svcform.backends.proxy.nftables import NFTABLES
 from svcform.model.net import Protocol
-from svcform.model.settings import ProxyMode
 from svcform.plan.order import join_programs
 from svcform.program.program import Program
 from tests.flow import worlds
@@ -25,20 +26,16 @@ from tests.flow.foreign import add_foreign_rules, rules
 from tests.flow.mode_table import established
 from tests.flow.model import World, expect, judge
 from tests.flow.nodes import Nodes, open_nodes
-from tests.flow.under_test import NodeUnderTest, Pending, intent_of, kind_for, proxies
+from tests.flow.under_test import NodeUnderTest, Pending, intent_of, kind_for, proxies, subjects
+from tests.uml.guest import has_nftables
 
 pytestmark = pytest.mark.root
 SEED = 41
 FLOWS = 120
+#: TCP's packets mean something: real sockets ask for that, in the tests over SSH.
+_KEPT = (Protocol.UDP, Protocol.SCTP)
 _REFUSALS = {"DROP", "REJECT"}
-#: A guest's kernel has no nftables for IP, and the running one may have no IPVS; and a guest ends
-#: connections that are made by hand on it to its own programs.
-PAIRS = [
-    (old, new)
-    for old, new in itertools.permutations(proxies(), 2)
-    if {kind_for(old), kind_for(new)} != {Kind.NAMESPACE, Kind.GUEST}
-    or ProxyMode.IPTABLES in {old.mode, new.mode}
-]
+PAIRS = list(itertools.permutations(proxies(), 2))
 by_pair = pytest.mark.parametrize(
     ("old", "new"), PAIRS, ids=[f"{old.name}-{new.name}" for old, new in PAIRS]
 )
@@ -52,10 +49,13 @@ def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
 
 @pytest.fixture
 def node(nodes: Nodes, old: Backend, new: Backend) -> NodeUnderTest:
-    chosen = nodes.of(max(old, new, key=lambda b: kind_for(b) is Kind.GUEST))
+    slow = max(old, new, key=lambda b: kind_for(b) is Kind.GUEST)
+    if kind_for(slow) is Kind.GUEST and NFTABLES in (old, new) and not has_nftables():
+        pytest.skip("the guest's kernel has no nftables for IP: .ci/uml-nftables says why")
+    chosen = nodes.of(slow)
     if "KUBE-SERVICES" not in rules(chosen.arena):
         add_foreign_rules(chosen.arena)  # with which all built-in chains of iptables are there
-    return NodeUnderTest(chosen.arena, chosen.subjects)
+    return NodeUnderTest(chosen.arena, subjects())
 
 
 def in_mode(world: World, backend: Backend) -> World:
@@ -81,13 +81,18 @@ def wrong(node: NodeUnderTest, either: Sequence[World], flows: Sequence[Flow]) -
 
 
 def kept(arena: Arena, world: World, flows: Sequence[Flow]) -> dict[Flow, Seen]:
-    """Datagrams from sockets that stay: where each gets to."""
+    """Datagrams and INITs of SCTP from sockets that stay: where each gets to."""
     chosen = [
         dataclasses.replace(flow, source_port=700 + number)
         for number, flow in enumerate(flows)
-        if flow.protocol is Protocol.UDP and expect(world, flow).verdict == "delivered"
-    ][:200]
+        if flow.protocol in _KEPT and expect(world, flow).verdict == "delivered"
+    ][:300]
     return dict(zip(chosen, arena.send(chosen), strict=True))
+
+
+def listed(arena: Arena) -> list[str]:
+    """All that is on the node, but for what the kernel makes up for a link that comes anew."""
+    return sorted(re.sub(r"fe80::\S+ dev svcform0", "", rules(arena)).splitlines())
 
 
 def steps_of(pending: Sequence[Pending]) -> list[Pending]:
@@ -105,12 +110,13 @@ def test_every_step_of_a_change_carries_traffic_and_nothing_of_the_old_mode_is_l
 ):
     random = Random(SEED)
     narrower = old.mode if old.mode.terminates else new.mode  # which takes no SCTP
-    before = in_mode(worlds.random_world(random, narrower, services=6), old)
+    is_slow = Kind.GUEST in {kind_for(old), kind_for(new)}
+    before = in_mode(worlds.random_world(random, narrower, services=3 if is_slow else 6), old)
     after = in_mode(before, new)
     every = [f for f in worlds.flows(random, before) if f.destination != "127.0.0.1"]
-    flows = random.sample(every, min(len(every), FLOWS))
+    flows = random.sample(every, min(len(every), 40 if is_slow else FLOWS))
     node.apply(intent_of(after))
-    fresh = sorted(rules(node.arena).splitlines())
+    fresh = listed(node.arena)
     node.apply(intent_of(after, absent=True))
     node.apply(intent_of(before))
     assert wrong(node, [before], flows) == []
@@ -124,9 +130,10 @@ def test_every_step_of_a_change_carries_traffic_and_nothing_of_the_old_mode_is_l
 
     assert wrong(node, [after], flows) == []
     assert node.changes_left(intent_of(after)) == {}
-    assert sorted(rules(node.arena).splitlines()) == fresh
+    assert listed(node.arena) == fresh
     if not old.mode.terminates:
         now = dict(zip(known, node.arena.send(list(known)), strict=True))
-        stay = {f: s.address for f, s in now.items()} == {f: s.address for f, s in known.items()}
-        assert stay is (established(old.name, new.name, "UDP") == "live on")
+        # Those that end may come to the same endpoint, by chance.
+        living = {p for p in _KEPT if established(old.name, new.name, p.value) == "live on"}
+        assert [f for f in known if f.protocol in living and now[f] != known[f]] == []
     node.apply(intent_of(after, absent=True))

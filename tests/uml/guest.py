@@ -25,6 +25,8 @@ TAP = "tap0"
 #: For links to guests: they drop what TCP hands over in one piece (``gro=0``), and get it later.
 NO_GSO = "gso_max_segs 1"
 _MODULES = Path("/usr/lib/uml/modules")
+#: The same, and what ``.ci/uml-nftables`` has built.
+_BUILT = Path(sys.prefix) / "uml-modules"
 #: Debian's modules lie where modprobe doesn't look; in a mount namespace of its own the guest finds
 #: them where they belong.  Its memory is a file in /dev/shm, which may be small or not executable.
 _ENTER = """
@@ -78,7 +80,7 @@ def start(folder: Path, network: int, init: Path, *parameters: str, memory: str 
     """
     (folder / "lib/modules").mkdir(parents=True, exist_ok=True)
     (folder / "control").mkdir(exist_ok=True)
-    (version,) = _modules().iterdir()
+    (version,) = (_BUILT if has_nftables() else _MODULES).iterdir()
     command = [
         *("unshare", "--mount", "--pid", "--fork", "--kill-child=SIGKILL"),
         *("sh", "-euc", _ENTER, "sh", str(folder / "lib"), str(version.parent)),
@@ -109,10 +111,9 @@ def start(folder: Path, network: int, init: Path, *parameters: str, memory: str 
     return Guest(process, console)
 
 
-def _modules() -> Path:
-    """Debian's modules with nftables for IP, which they lack, where ``make`` has built it."""
-    built = Path(sys.prefix) / "uml-modules"
-    return built if built.exists() else _MODULES
+def has_nftables() -> bool:
+    """Whether ``make`` has built nftables for IP for the guest's kernel, which Debian's lacks."""
+    return _BUILT.exists()
 
 
 def _linux() -> str:

@@ -68,13 +68,14 @@ class FromHere:
 
 @dataclass(frozen=True, slots=True)
 class Marked:
-    """A bit of the packet's mark is set."""
+    """Bits of the packet's mark are not what is given; of one bit and 0: it is set."""
 
-    bit: int
+    bits: int
+    unlike: int = 0
 
     def write(self) -> str:
         """The statement."""
-        return f"meta mark & {self.bit:#x} != 0x0"
+        return f"meta mark & {self.bits:#x} != {self.unlike:#x}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -369,7 +370,15 @@ _READERS = tuple(
             lambda m: Over(_PROTOCOL_NAMES.get(m[1], m[1])),
         ),
         (r"fib saddr type (?:local|2)", lambda _: FromHere()),
-        (rf"meta mark & ({_HEX}) != (?:0x0+|0)", lambda m: Marked(number(m[1]))),
+        (
+            rf"meta mark & ({_HEX}) != ({_HEX})",
+            lambda m: Marked(number(m[1]), number(m[2])),
+        ),
+        # nft 1.0.6, where the bits are the highest ones.
+        (
+            rf"meta mark != ({_HEX})/(\d+)",
+            lambda m: Marked(0xFFFFFFFF << (32 - int(m[2])) & 0xFFFFFFFF, number(m[1])),
+        ),
         (rf"meta mark set meta mark ([|&]) ({_HEX})", _set_mark),
         (rf"meta priority set meta priority & ({_HANDLE})(?: \| ({_HANDLE}))?", _set_priority),
         (

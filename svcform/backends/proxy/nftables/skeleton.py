@@ -33,9 +33,12 @@ from svcform.backends.proxy.nftables.objects import (
     Declared,
 )
 from svcform.lang.nft import rule as r
+from svcform.policy import marks
 
 PROTOCOLS = ("tcp", "udp", "sctp")
 _TRANSLATE, _EARLY, _LEARN = -100, -110, -90
+#: While one mode becomes the other both have their rules: what IPVS takes is not translated.
+_NOT_FOR_IPVS = r.Marked(marks.OURS, marks.FIRST)
 _CHAINS = {
     Treatment.CLUSTER: "pick",
     Treatment.CLUSTER_UNLESS_LOCAL_POD: "pick-unless-local-pod",
@@ -174,13 +177,14 @@ def _hooks() -> dict[str, ChainObject]:
     ours = r.Priority(OURS, FIRST)
     found = {}
     for hook in ("prerouting", "output"):
-        early: r.Rule = (r.New(), r.Goto("look-up"))
+        early: r.Rule = (r.New(), _NOT_FOR_IPVS, r.Goto("look-up"))
         found[f"early-{hook}"] = _hooked("filter", hook, _EARLY, early)
         found[f"nat-{hook}"] = _hooked("nat", hook, _TRANSLATE, (ours, r.Goto("services")))
         learn: r.Rule = (r.New(), ours, r.Goto("learn"))
         found[f"learn-{hook}"] = _hooked("filter", hook, _LEARN, learn)
+    check: r.Rule = (r.New(), _NOT_FOR_IPVS, r.Goto("check"))
     for hook in ("input", "forward", "output"):
-        found[f"filter-{hook}"] = _hooked("filter", hook, 0, (r.New(), r.Goto("check")))
+        found[f"filter-{hook}"] = _hooked("filter", hook, 0, check)
     return found
 
 

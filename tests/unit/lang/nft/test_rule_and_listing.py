@@ -22,6 +22,7 @@ STATEMENTS = st.one_of(
     ),
     st.sampled_from(["tcp", "udp", "sctp"]).map(r.Over),
     BITS.map(r.Marked),
+    st.builds(r.Marked, NUMBERS, NUMBERS),
     st.builds(r.SetMark, BITS, on=st.booleans()),
     st.builds(r.In, FIELDS, NAMES, negated=st.booleans()),
     st.builds(r.Priority, NUMBERS, NUMBERS),
@@ -55,6 +56,7 @@ def test_what_is_written_is_read_back(rule: r.Rule):
         ),
         ("dnat ip to ip saddr map @a", "dnat ip addr . port to ip saddr map @a"),
         ("meta mark & 0x00002000 != 0x00000000 drop", "meta mark & 0x2000 != 0x0 drop"),
+        ("meta mark != 0x40000000/2 drop", "meta mark & 0xc0000000 != 0x40000000 drop"),
         (
             "update @a { ip saddr timeout 3h : ip daddr }",
             "update @a { ip saddr timeout 10800s : ip daddr }",
