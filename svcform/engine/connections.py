@@ -43,17 +43,42 @@ def forget_connections(changes: Sequence[ServiceChange], intent: Intent, facts: 
         raise ReadingFailed(f"The node's state folder has been damaged: {error}.") from error
 
 
-def forget_holder(rows: Iterable[ServiceRow], *, leaves: bool, comes: bool) -> Program:
+def forget_holder(
+    rows: Sequence[ServiceRow], intent: Intent, *, leaves: ProxyMode | None, comes: bool
+) -> Program:
     """The step, and the one of the way back, where a mode that holds connections leaves or comes.
 
-    A client that keeps sending would go on being taken to where nobody is any more.
+    A client that keeps sending would go on being taken to where nobody is any more.  It is sent
+    anew as soon as rules have switched, before what held its connection goes.
     Raises ReadingFailed where the node's table of Services is damaged.
     """
     try:
-        steps = _steps(keeps_nothing(rows))
+        nothing = keeps_nothing(rows)
+        keeps = nothing if leaves is None else _keeps_new(rows, intent, nothing, leaves)
     except ValueError as error:
         raise ReadingFailed(f"The node's state folder has been damaged: {error}.") from error
-    return Program(steps=steps if leaves else (), undo=steps if comes else ())
+    return Program(
+        steps=_steps(keeps, Phase.BREAK) if leaves else (),
+        undo=_steps(nothing, Phase.BREAK) if comes else (),
+    )
+
+
+def _keeps_new(
+    rows: Sequence[ServiceRow], intent: Intent, nothing: Keeps, leaves: ProxyMode
+) -> Keeps:
+    """What the new mode has taken meanwhile, as far as it can be told from what the old one held.
+
+    In conntrack's table a connection of IPVS looks like one that was translated.
+    """
+    if not intent.wanted:
+        return nothing
+    now = intent.settings.proxy_mode
+    if leaves is ProxyMode.IPVS and now is not ProxyMode.USERSPACE:
+        return nothing
+    if now is ProxyMode.USERSPACE:
+        intent = redirected(intent)
+    same = of_udp([ServiceChange(row, row) for row in rows])
+    return {**nothing, **keeps_after(same, (intent.common, intent.own))}
 
 
 def with_repaired(
@@ -74,13 +99,13 @@ def _program(changes: tuple[ServiceChange, ...], groups: tuple[PortGroup, ...]) 
     return Program(steps=_steps(keeps_after(changes, groups)), undo=_steps(keeps_before(changes)))
 
 
-def _steps(keeps: Keeps) -> tuple[Step, ...]:
+def _steps(keeps: Keeps, phase: Phase = Phase.FORGET) -> tuple[Step, ...]:
     if not keeps:
         return ()
     return (
         Step(
             backend="conntrack",
-            phase=Phase.FORGET,
+            phase=phase,
             summary=f"conntrack: UDP connections to endpoints that went, frontends: {len(keeps)}",
             command=("sh", "-c", shell_source("connections.sh")),
             stdin=conntrack.write(_table(keeps)),

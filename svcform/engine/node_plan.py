@@ -16,7 +16,6 @@ from svcform.engine.observe import Observation
 from svcform.engine.ownership import check_ownership, claims
 from svcform.engine.shared import Shared
 from svcform.errors import NodeError, ToolMissing
-from svcform.model.facts import Facts
 from svcform.model.node import Node
 from svcform.plan.diff import Change
 from svcform.plan.order import join_programs
@@ -101,7 +100,7 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
         [
             *(_program(side, task, shared) for side in sides),
             forget_connections(clients, task.intent, observation.facts),
-            _forget_holder(sides, (*recorded.services, *after_rows), observation.facts),
+            _forget_holder(sides, (*recorded.services, *after_rows), task),
         ]
     )
     return replace(
@@ -171,14 +170,14 @@ def _program(side: _Side, task: Task, shared: Shared) -> Program:
     )
 
 
-def _forget_holder(sides: Sequence[_Side], rows: Sequence[ServiceRow], facts: Facts) -> Program:
+def _forget_holder(sides: Sequence[_Side], rows: Sequence[ServiceRow], task: Task) -> Program:
     """What ends connections that a mode holds itself, where it leaves or comes."""
     holders = [side for side in sides if side.backend.mode and side.backend.mode.holds_connections]
-    leaves = any(side.live and not side.wanted for side in holders)
+    leaves = next((x.backend.mode for x in holders if x.live and not x.wanted), None)
     comes = any(side.wanted and not side.live for side in holders)
-    if not (leaves or comes) or "conntrack" not in facts.tools:
+    if not (leaves or comes) or "conntrack" not in task.observation.facts.tools:
         return Program()
-    return forget_holder(rows, leaves=leaves, comes=comes)
+    return forget_holder(rows, task.intent, leaves=leaves, comes=comes)
 
 
 def _binding(task: Task) -> NodeBinding:

@@ -1,5 +1,7 @@
 """New connections to frontends, one after the other, until told to stop; and some that stay.
 
+Each TCP frontend also gets connections whose client takes a second to ask.
+
 ``python -m tests.fleet.load ADDRESS PROTOCOL:PORT…`` prints ``ready``, and at the end one line of
 JSON for each frontend: how many new connections there were, how many failed, whether those that
 were there at the start still reach the endpoint that they had, and whether those of UDP reach any.
@@ -15,6 +17,7 @@ import select
 import socket
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -24,6 +27,7 @@ from svcform.lab import sctp
 _PATIENCE = 10.0
 _KEPT = 4
 _PACE = 0.005
+_HESITATION = 1.0
 _TAGS = itertools.count(1)
 _SOURCE_PORTS = itertools.count(20_000)
 
@@ -104,6 +108,7 @@ class Frontend:
     kept: bool = True
     served: bool = True
     _stay: list[tuple[Client, str]] = field(default_factory=list)
+    _slow: deque[tuple[float, Client]] = field(default_factory=deque)
 
     def _open(self) -> Client:
         if self.protocol == "SCTP":
@@ -122,16 +127,36 @@ class Frontend:
     def more(self) -> None:
         """A new connection; and those that stay are asked again, as far as they can be."""
         self.count += 1
+        with self._failing(), contextlib.closing(self._open()) as client:
+            client.ask()
+        if self.protocol == "TCP":
+            self._hesitate()
+        else:
+            self._check()
+
+    def _hesitate(self) -> None:
+        """A new connection whose client asks a second later; and those that have waited for it."""
+        with self._failing():
+            self._slow.append((time.monotonic() + _HESITATION, self._open()))
+        while self._slow and self._slow[0][0] < time.monotonic():
+            self._ask_slow()
+
+    def _ask_slow(self) -> None:
+        _, client = self._slow.popleft()
+        with self._failing(), contextlib.closing(client):
+            client.ask()
+
+    @contextlib.contextmanager
+    def _failing(self) -> Iterator[None]:
         try:
-            with contextlib.closing(self._open()) as client:
-                client.ask()
+            yield
         except OSError as error:
             self.failed.append(f"{type(error).__name__} {error}")
-        if self.protocol != "TCP":
-            self._check()
 
     def end(self) -> None:
         """Ask those that stayed a last time, and whether anybody answers their datagrams."""
+        while self._slow:
+            self._ask_slow()
         self._check()
         if self.protocol == "UDP":
             self.served = all(_is_served(client) for client, _ in self._stay)

@@ -135,7 +135,21 @@ stop_by_signal() { # SERVER
 	started=$(uptime)
 	while [ -n "$(server "$1")" ] && [ $(($(uptime) - started)) -lt 20 ]; do sleep 0.1 2>/dev/null || sleep 1; done
 }
-act() { # SERVER VERB: enable disable forget start stop restart reload
+# When no rule leads to a server any more: what it has may come to its end, for five seconds at most.
+# HAProxy knows of that.  nginx only counts seconds, conntrack has who was not answered yet.
+drain() { # SERVER
+	pid=$(server "$1")
+	[ -n "$pid" ] || return 0
+	[ "$1" = nginx ] || kill -USR1 "$pid"
+	started=$(uptime)
+	while is_under_way "$1" && [ $(($(uptime) - started)) -lt 5 ]; do sleep 0.1 2>/dev/null || sleep 1; done
+}
+is_under_way() { # SERVER
+	[ "$1" = nginx ] || { [ -n "$(server "$1")" ] && return 0 || return 1; }
+	for family in 4 6; do conntrack -L -f ipv$family -p udp 2>/dev/null; done |
+		grep -qE 'UNREPLIED.* src=(169\.254\.20\.11|fd73:7663:666f:726d::11) '
+}
+act() { # SERVER VERB: enable disable forget start drain stop restart reload
 	file=$(unit_file "$1")
 	case $2 in
 	enable) [ -z "$file" ] || enable_unit "$file" ;;
@@ -158,6 +172,7 @@ act() { # SERVER VERB: enable disable forget start stop restart reload
 			kill -USR2 "$(server "$1")"
 		fi
 		;;
+	drain) drain "$1" ;;
 	stop)
 		[ -z "$file" ] || act_on_unit "$file" stop
 		stop_by_signal "$1"

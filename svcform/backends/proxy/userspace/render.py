@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from svcform.backends.contract import RenderInput
 from svcform.backends.proxy.userspace.objects import (
+    NAME,
     Endpoint,
     File,
     Health,
@@ -34,7 +35,7 @@ def render(inputs: RenderInput, backend: str) -> Program:
     if not inputs.changes:
         return Program()
     return Program(
-        steps=tuple(_steps(inputs.changes, inputs.live, inputs.wanted)),
+        steps=tuple(_steps(inputs.changes, inputs.live, inputs.wanted, _PATIENCE)),
         undo=tuple(
             _steps(
                 [Change(c.address, c.after, c.before) for c in inputs.changes],
@@ -44,6 +45,10 @@ def render(inputs: RenderInput, backend: str) -> Program:
         ),
         fingerprints=(_fingerprint(inputs, backend),),
     )
+
+
+#: Seconds that what is under way has when a server goes, at most: ``drain`` of common.sh.
+_PATIENCE = 5
 
 
 @dataclass(slots=True)
@@ -82,11 +87,16 @@ class _Content:
         return bool(mine.keys() - theirs.keys() or self.checks.keys() - other.checks.keys())
 
 
-def _steps(changes: Sequence[Change], before: Snapshot, after: Snapshot) -> Iterator[Step]:
+def _steps(
+    changes: Sequence[Change], before: Snapshot, after: Snapshot, patience: int = 0
+) -> Iterator[Step]:
     for server, work in _sort(changes).items():
         if not work.has_changed:
             continue
         if Running(server).address not in after:
+            if patience and server.backend == NAME and Running(server).address in before:
+                drained = [f"act\t{server.value}\tdrain"]
+                yield _step(server, Phase.SWITCH, "ends what is under way", drained, patience)
             yield _step(server, Phase.BREAK, "stops", list(_dismantle(work)))
             continue
         yield from _serve(work, before, after)
@@ -222,7 +232,7 @@ def _unit(file: File) -> Iterator[str]:
     yield from (f"|{line}" for line in file.text.splitlines())
 
 
-def _step(server: Server, phase: Phase, what: str, lines: Sequence[str]) -> Step:
+def _step(server: Server, phase: Phase, what: str, lines: Sequence[str], waits: int = 0) -> Step:
     command = ("sh", "-c", SCRIPTS[server.backend].settle, "sh")
     return Step(
         backend=server.backend,
@@ -230,6 +240,7 @@ def _step(server: Server, phase: Phase, what: str, lines: Sequence[str]) -> Step
         summary=f"{server.backend}: {server.program}, {what}",
         command=command,
         stdin=_encode(lines),
+        waits=waits,
         rehearsal=(*command, "rehearse") if phase is Phase.MAKE else (),
     )
 
