@@ -36,7 +36,7 @@ mount --bind "$2" /usr/lib/modules
 shift 2
 exec "$@"
 """
-_PATIENCE = 60.0
+_PATIENCE = 300.0
 
 
 @dataclass(frozen=True, slots=True)
