@@ -53,6 +53,19 @@ _SERVERS = """\
 -A -u 192.0.2.250:53 -s rr
 """
 _SETS = "create blocked hash:net\nadd blocked 203.0.113.192/26\n"
+#: Somebody's own table, with what svcform's tables have, too.
+_TABLE = """\
+table inet theirs {
+	map places { type ipv4_addr : verdict; elements = { 203.0.113.193 : drop }; }
+	set blocked { type ipv4_addr; flags interval; elements = { 203.0.113.192/26 }; }
+	chain early {
+		type filter hook prerouting priority -110; policy accept;
+		ip saddr @blocked counter drop
+		ip saddr vmap @places
+	}
+}
+"""
+_LIST_TABLE = ("nft", "-s", "list", "table", "inet", "theirs")
 _VALUES = {
     "iptables": {
         "vip": "10.43.0.1/32",
@@ -75,6 +88,8 @@ def add_foreign_rules(arena: Arena) -> None:
             f"*filter\n{_DOCKER_FILTER}{_BY_HAND}COMMIT\n*mangle\n{_MANGLE}COMMIT\n"
         )
         arena.run(f"{tool}-restore", given=text.format(**values).encode())
+    if arena.exec("nft", "add", "table", "inet", "theirs").returncode == 0:  # not on a guest
+        arena.run("nft", "-f", "-", given=_TABLE.encode())
     if arena.exec("modprobe", "-q", "ip_vs").returncode == 0:
         arena.run("ipvsadm", "-R", given=_SERVERS.encode())
         arena.run("ipset", "restore", given=_SETS.encode())
@@ -87,13 +102,28 @@ def has_foreign_rules(arena: Arena) -> bool:
 def rules(arena: Arena) -> str:
     """All rules of the node in the order in which they are, without counters and dates.
 
-    Behind them is what svcform has there besides rules.
+    Behind them are somebody's table of nftables, and what svcform has there besides rules.
     """
     text = arena.run("sh", "-c", "iptables-save; ip6tables-save")
     saved = [
         re.sub(r" \[\d+:\d+\]$", "", line) for line in text.splitlines() if not line.startswith("#")
     ]
+    saved += arena.exec(*_LIST_TABLE).stdout.decode().splitlines()
     return "\n".join((*saved, *_own_tables(arena), *_own_programs(arena), *_beside_rules(arena)))
+
+
+def host(arena: Arena) -> dict[str, str]:
+    """The node's settings of the kernel that a mode may want, its links, and its addresses."""
+    settings = arena.run("sysctl", "-a", "-r", r"^net\.(ipv4|ipv6|bridge|netfilter)\.").splitlines()
+    pairs = (line.partition(" = ")[::2] for line in settings)
+    addresses = arena.run("ip", "-o", "address").splitlines()
+    places = sorted(" ".join(line.split()[1:4]) for line in addresses)
+    found = {key: value for key, value in pairs if not _COUNTS.search(key)}
+    return {**found, "addresses": ", ".join(places)}
+
+
+#: What the kernel counts by itself.
+_COUNTS = re.compile(r"nf_conntrack_(count|max|buckets|expect_max)$|fib_|_mem$|route\.gc")
 
 
 def _own_programs(arena: Arena) -> list[str]:

@@ -14,6 +14,7 @@ from tests.flow.foreign import (
     add_foreign_rules,
     by_chain,
     has_foreign_rules,
+    host,
     rules,
     without_ours,
 )
@@ -53,7 +54,7 @@ def test_a_chain_of_applies_ends_where_a_fresh_apply_does_and_leaves_no_trace(
     node: NodeUnderTest, backend: Backend, run: tuple[str, int]
 ):
     random = Random(run[1])
-    before = rules(node.arena)
+    before, host_before = rules(node.arena), host(node.arena)
     world = worlds.random_world(random, backend.mode, services=8)
     for _ in range(CHANGES):
         node.apply(intent_of(world))
@@ -75,4 +76,5 @@ def test_a_chain_of_applies_ends_where_a_fresh_apply_does_and_leaves_no_trace(
     node.apply(intent_of(world, absent=True))
 
     assert rules(node.arena) == before
+    assert host_before.items() <= host(node.arena).items()
     assert node.changes_left(intent_of(world, absent=True)) == {}
