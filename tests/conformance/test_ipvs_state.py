@@ -156,6 +156,18 @@ def test_each_virtual_server_leads_to_the_same_servers(case: Mapping[str, Any]):
 
 
 @pytest.mark.parametrize("case", parameters())
+def test_a_virtual_server_that_svcform_does_without_leads_nowhere(case: Mapping[str, Any]):
+    one = case["expected"].get("virtualServer")
+    if one and endpoint_text(one["ip"], one["port"]) in DIFFERENCES.get(case["name"], {}):
+        snapshot, family = wanted(case), family_of(one["ip"])
+        key = f"{one['ip']},{one['protocol'].lower()}:{one['port']}"
+        assert key not in {e.split()[0] for e in elements(snapshot, Set.FRONTENDS, family)}
+        name = Set.NODE_PORT_ADDRESSES.name_in(family)
+        node_ports = snapshot.get(address(FAMILY_WORDS[family], "set", name))
+        assert node_ports is None or one["ip"] not in " ".join(node_ports.lines())
+
+
+@pytest.mark.parametrize("case", parameters())
 def test_there_are_no_others(case: Mapping[str, Any]):
     expected, snapshot = case["expected"], wanted(case)
     family = Family(case["ipFamily"])
@@ -182,7 +194,11 @@ def test_sets_of_the_same_meaning_hold_the_same(case: Mapping[str, Any]):
             keys = {f"{each['ip']},{each['ip2']}" for each in entries}
             found = elements(snapshot, Set.HAIRPIN, family)
             assert (found < keys) if name in differs else (found == keys)
-        elif name in differs or name.startswith("KUBE-NODE-PORT") or name in _OWN:
+        elif name in differs:
+            ports = tuple(f":{each['port']}" for each in entries)
+            found = {e.split()[0] for s in Set for e in elements(snapshot, s, family)}
+            assert not [e for e in found if e.endswith(ports)]
+        elif name.startswith("KUBE-NODE-PORT") or name in _OWN:
             continue
         else:
             assert name == "KUBE-LOAD-BALANCER-SOURCE-CIDR"
