@@ -125,26 +125,6 @@ def test_what_has_no_connections_goes_at_once(node: NodeUnderTest):
     assert_foreign_is_there(node.arena)
 
 
-def test_a_server_that_is_leaving_gets_nobody_whatever_the_scheduler(node: NodeUnderTest):
-    """Those that hash clients would go on sending some there, to be refused."""
-    schedulers = ("sh", "mh", "dh", "rr", "")
-    numbers = range(1, len(schedulers) + 1)
-    node.apply(intent_of(world(schedulers, (5, 6))))
-    for number in numbers:
-        reached(node.arena, number, range(10, 30))
-
-    node.apply(intent_of(world(schedulers, (6,))))
-
-    assert servers_at_rest(node.arena) != [], "their connections are there"
-    for number in numbers:
-        assert reached(node.arena, number, range(30, 50)) == at((6,)), schedulers[number - 1]
-    assert node.changes_left(intent_of(world(schedulers, (6,)))) == {}
-
-    node.apply(intent_of(world(schedulers, (5, 6))))
-
-    assert servers_at_rest(node.arena) == []
-
-
 def test_what_somebody_did_to_virtual_services_is_seen_and_taken_back(node: NodeUnderTest):
     wanted = intent_of(world(("sh", "mh", "rr", ""), (5, 6)))
     node.apply(wanted)
@@ -195,6 +175,29 @@ def test_neither_steps_nor_a_checkpoint_mind_what_others_did_meanwhile(node: Nod
 
         assert tables(node.arena) == before
     assert_foreign_is_there(node.arena)
+
+
+def test_a_server_that_is_leaving_gets_nobody_whatever_the_scheduler(node: NodeUnderTest):
+    """Those that hash clients would go on sending some there, to be refused.
+
+    It is the last test: its connections end when they please.
+    """
+    schedulers = ("sh", "mh", "dh", "rr", "")
+    numbers = range(1, len(schedulers) + 1)
+    node.apply(intent_of(world(schedulers, (5, 6))))
+    for number in numbers:
+        reached(node.arena, number, range(10, 30))
+
+    node.apply(intent_of(world(schedulers, (6,))))
+
+    assert servers_at_rest(node.arena) != [], "their connections are there"
+    for number in numbers:
+        assert reached(node.arena, number, range(30, 50)) == at((6,)), schedulers[number - 1]
+    assert node.changes_left(intent_of(world(schedulers, (6,)))) == {}
+
+    node.apply(intent_of(world(schedulers, (5, 6))))
+
+    assert servers_at_rest(node.arena) == []
 
 
 def _marked(saved: str, scheduler: str) -> str:
