@@ -106,7 +106,9 @@ def is_healthy(lab):
 
 
 def is_served_by(lab, endpoint):
-    return is_healthy(lab) and {reached(lab, protocol) for protocol in PORTS} == {f"endpoint=endpoint-{endpoint}"}
+    return is_healthy(lab) and {reached(lab, protocol) for protocol in PORTS} == {
+        f"endpoint=endpoint-{endpoint}"
+    }
 
 
 def test_what_nobody_confirms_is_served_no_more(lab, project):
