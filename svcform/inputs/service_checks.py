@@ -155,7 +155,7 @@ def _families(
         detail = f"the clusterIPs are {', '.join(families)}, and ipFamilies {', '.join(listed)}."
         yield wrong(item, path, detail)
     policy = spec.get("ipFamilyPolicy") or "SingleStack"
-    if policy == "SingleStack" and max(len(listed), len(families)) > 1:
+    if policy == "SingleStack" and max(len(set(listed)), len(set(families))) > 1:
         where = ("spec", "ipFamilies") if len(listed) > 1 else path
         detail = "two families need ipFamilyPolicy: PreferDualStack or RequireDualStack."
         yield wrong(item, where, detail)

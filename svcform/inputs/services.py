@@ -93,9 +93,8 @@ def _addresses(texts: list[str] | None) -> tuple[str, ...]:
 
 def _families(spec: Mapping[str, Any], cluster_ips: tuple[str, ...]) -> tuple[Family, ...]:
     listed = spec.get("ipFamilies")
-    if listed:
-        return tuple(Family(name) for name in listed)
-    return tuple(family_of(address) for address in cluster_ips)
+    families = map(Family, listed) if listed else map(family_of, cluster_ips)
+    return tuple(dict.fromkeys(families))
 
 
 def _port(port: Mapping[str, Any]) -> ServicePort:

@@ -126,10 +126,15 @@ class _Work:
     def _own(self, slot: Slot, value: str) -> None:
         claim = (isinstance(slot.part, ServicePort), slot.claim)
         owner = self.owners.setdefault(claim, slot)
-        if owner is not slot:
+        if owner is not slot and not _is_written_twice(slot, owner):
             self.diagnostics += [findings.clash(slot, owner), findings.clash(owner, slot)]
         self.taken.add(value)
         self.values[slot.service.key, slot.seed] = value
+
+
+def _is_written_twice(slot: Slot, owner: Slot) -> bool:
+    # One manifest says the same twice: whoever read it has refused that.
+    return slot.service is owner.service and bool(slot.given and owner.given)
 
 
 def _given_addresses(service: Service) -> list[str]:

@@ -50,12 +50,14 @@ def clash(slot: Slot, other: Slot) -> Diagnostic:
             "Remove the value of one of the two from the lock file to have another allocated, "
             "or give it another in its manifest."
         )
+    whose = f"both {slot.service.key} and {other.service.key} ({other_file})"
+    if slot.service is other.service:
+        whose = f"two ports of {slot.service.key}"
     return Diagnostic(
         "SVC303",
         Severity.ERROR,
         "Two Services have the same value",
-        f"{value} is the {slot.kind.value} of both {slot.service.key} and {other.service.key} "
-        f"({other_file}). {mend}",
+        f"{value} is the {slot.kind.value} of {whose}. {mend}",
         where,
     )
 

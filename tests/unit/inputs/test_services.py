@@ -12,6 +12,7 @@ from svcform.inputs.cluster import objects_of, resolve_services
 from svcform.inputs.validate import validate
 from svcform.model.net import Family, Protocol
 from svcform.model.service import ServiceType, TrafficPolicy
+from svcform.policy.allocate import Ranges, allocate
 
 
 def service(spec: str, **top):
@@ -147,6 +148,25 @@ REFUSED = {
 def test_what_the_api_server_refuses_is_an_error(words, spec):
     _, found = read(spec)
     assert any(words in detail for detail in found), found
+
+
+ONE_MISTAKE = {
+    "must be the same": "{clusterIP: 10.96.0.5, clusterIPs: [10.96.0.6, 'fd00::5'], "
+    "ipFamilyPolicy: RequireDualStack, ports: [{port: 80}]}",
+    "at most one clusterIP of each": "{clusterIP: 10.96.0.5, clusterIPs: [10.96.0.5, 10.96.0.6], "
+    "ports: [{port: 80}]}",
+    "a family is in ipFamilies twice": "{ipFamilies: [IPv4, IPv4], clusterIP: 10.96.0.9, "
+    "ports: [{port: 80}]}",
+    "nodePort 30000/TCP is there twice": REFUSED["nodePort 30000/TCP is there twice"],
+}
+
+
+@pytest.mark.parametrize("words, spec", ONE_MISTAKE.items())
+def test_one_mistake_is_one_finding_and_no_clash_of_a_service_with_itself(words, spec):
+    web, found = read(spec)
+    ranges = Ranges(service_cidrs=("10.96.0.0/16", "fd00::/112"))
+    found += [d.detail for d in allocate([web], ranges, {}).diagnostics]
+    assert [words in detail for detail in found] == [True], found
 
 
 @pytest.mark.parametrize("name", ["Web", "-web", "web-", "a.b", "a" * 64, "a b", "$(reboot)", "é"])

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from svcform.diagnostics import Location, Origin, Severity
-from svcform.model.lock import LockEntry
+from svcform.model.lock import LockEntry, port_id
 from svcform.model.net import Family, Protocol, family_of
 from svcform.model.service import (
     Ingress,
@@ -238,6 +238,15 @@ def test_a_clash_of_manifests_names_both_files():
     assert [(d.code, d.where.file) for d in found] == [("SVC303", "b.yml"), ("SVC303", "a.yml")]
     assert "a.yml" in found[0].detail
     assert "b.yml" in found[1].detail
+
+
+def test_two_ports_of_one_service_with_one_node_port_in_the_lock_file():
+    ports = (PORT, replace(PORT, name="other", port=81))
+    entry = LockEntry(node_ports=dict.fromkeys(map(port_id, ports), 30007))
+    subject = service(type=ServiceType.NODE_PORT, cluster_ips=("10.96.0.5",), ports=ports)
+    found = allocate([subject], RANGES, {subject.key: entry}).diagnostics
+    assert {d.code for d in found} == {"SVC303"}
+    assert "of two ports of default/web." in found[0].detail
 
 
 def test_one_node_port_for_two_protocols_is_no_clash():
