@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.inputs.addresses import parse_cidr
-from svcform.inputs.kinds import KINDS, NODE, SERVICE, SERVICE_CIDR, Kind
+from svcform.inputs.kinds import (
+    ENDPOINT_SLICE,
+    ENDPOINTS,
+    KINDS,
+    NODE,
+    SERVICE,
+    SERVICE_CIDR,
+    Kind,
+)
 from svcform.inputs.manifests import RawObject
 from svcform.inputs.pods import labels_of
 from svcform.inputs.service_checks import check_service
 from svcform.inputs.services import build_service, key_of
+from svcform.inputs.slice_checks import check_endpoint_names
 from svcform.inputs.sources import Source
 from svcform.inputs.validate import dotted
 from svcform.inputs.yaml_read import Document
 from svcform.model.service import NamespacedName, Service
 
 ZONE = "topology.kubernetes.io/zone"
+_CHECKS: Mapping[Kind, Callable[[RawObject], Iterator[Diagnostic]]] = {
+    SERVICE: check_service,
+    ENDPOINT_SLICE: check_endpoint_names,
+    ENDPOINTS: check_endpoint_names,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +52,7 @@ class Cluster:
 def resolve_services(
     objects: Iterable[RawObject], *, lenient: bool = False
 ) -> tuple[Cluster, list[Diagnostic]]:
-    """Build and check all Services; ``objects`` are valid against their schemas.
+    """Build all Services, check them and the endpoints' names; ``objects`` are valid.
 
     With ``lenient`` only what can't be read at all is left out, and the API server's rules are not
     asked: kube-proxy's own tests have Services that no API server would store.
@@ -49,9 +63,9 @@ def resolve_services(
     zones: dict[str, str] = {}
     cidrs: list[str] = []
     for item in objects:
+        if item.kind in _CHECKS and not lenient:
+            found += _CHECKS[item.kind](item)
         if item.kind is SERVICE:
-            if not lenient:
-                found += check_service(item)
             service = build_service(item)
             services[service.key] = service
             selector = item.value["spec"].get("selector")

@@ -21,7 +21,14 @@ from svcform.inputs.yaml_read import Document, read_documents
 
 _SUFFIXES = (".yaml", ".yml", ".json")
 _LOWER = {name.lower(): name for name in (*KINDS, "List")}
-_TYPES = {list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
+_TYPES = {
+    list: "a list",
+    str: "a text",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    type(None): "nothing",
+}
 
 
 class RawObject(NamedTuple):
@@ -190,7 +197,7 @@ def _objects_of(source: Source, found: Manifests) -> list[int]:
 def _collect(
     value: object, document: Document, path: tuple[str | int, ...], found: Manifests
 ) -> None:
-    if value is None:
+    if value is None and not path:
         return
     where = Origin(document.source.name, document.number, path)
     if not isinstance(value, dict) or not isinstance(value.get("kind"), str):
@@ -231,9 +238,9 @@ def _no_object(value: object, where: Origin) -> Diagnostic:
     else:
         what = f"it is {_TYPES.get(type(value), 'something else')}"
     detail = (
-        f"The document is no Kubernetes object: {what}. An object is a mapping with "
-        "`apiVersion`, `kind` and `metadata`. A file of something else belongs outside of the "
-        "play's `manifests`."
+        f"The {'item of the List' if where.path else 'document'} is no Kubernetes object: {what}. "
+        "An object is a mapping with `apiVersion`, `kind` and `metadata`. A file of "
+        "something else belongs outside of the play's `manifests`."
     )
     return Diagnostic("SVC155", Severity.ERROR, "Not a Kubernetes object", detail, where)
 

@@ -11,6 +11,7 @@ from svcform.inputs.manifests import RawObject
 from svcform.inputs.services import key_of, protocol_of
 from svcform.model.endpoint import Endpoint, PortKey, ServiceEndpoints
 from svcform.model.net import Family, Protocol, endpoint_text, family_of
+from svcform.policy.dns_names import is_label
 
 SERVICE_NAME = "kubernetes.io/service-name"
 HEADLESS = "service.kubernetes.io/headless"
@@ -108,10 +109,16 @@ def _slice_endpoint(
         conditions.get("terminating") is True,
         _names(hints, "forZones") if hints else (),
         _names(hints, "forNodes") if hints else (),
-        entry.get("hostname") or "",
+        _hostname(entry),
         target.get("name") or "" if target.get("kind") == "Pod" else "",
         entry.get("zone") or "",
     )
+
+
+def _hostname(entry: Mapping[str, Any]) -> str:
+    # What is no label has been reported, and the endpoint is named after its address.
+    text: str = entry.get("hostname") or ""
+    return text if text and is_label(text.lower()) else ""
 
 
 def _names(hints: Mapping[str, Any], field: str) -> tuple[str, ...]:
@@ -148,7 +155,7 @@ def _listed_endpoint(address: str, entry: Mapping[str, Any], *, ready: bool) -> 
         entry.get("nodeName"),
         ready,
         ready,
-        hostname=entry.get("hostname") or "",
+        hostname=_hostname(entry),
         pod=target.get("name") or "" if target.get("kind") == "Pod" else "",
     )
 

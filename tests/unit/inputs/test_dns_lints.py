@@ -98,7 +98,15 @@ def test_names_longer_than_255_bytes(tmp_path):
 
 @pytest.mark.parametrize("hostname", ["x" * 64, "a.b"])
 def test_a_hostname_that_is_no_label(tmp_path, hostname):
-    text = headless(f"{{addresses: [10.244.1.5], hostname: {hostname}}}")
+    service, _, _ = headless("{}").partition("---")
+    pod = f"""
+apiVersion: v1
+kind: Pod
+metadata: {{name: db-0, labels: {{app: db}}}}
+spec: {{hostname: {hostname}, subdomain: db, containers: [{{name: c}}]}}
+status: {{phase: Running, podIP: 10.244.1.5}}
+"""
+    text = service.replace("spec:", "spec:\n  selector: {app: db}") + "---" + pod
     result = loaded(project(tmp_path, playbook=DNS, web_yaml=text))
 
     assert [(d.code, d.where.line) for d in result.diagnostics] == [("SVC254", 4)]

@@ -121,6 +121,44 @@ def test_everything_wrong_is_said_at_once_and_where(tmp_path):
     ]
 
 
+def test_wrong_addresses_of_endpoints_hide_no_other_mistake(tmp_path):
+    text = """
+    apiVersion: discovery.k8s.io/v1
+    kind: EndpointSlice
+    metadata: {name: web-1, labels: {kubernetes.io/service-name: web}}
+    addressType: IPv4
+    ports: [{port: 8080}, {port: 0}, {name: b, port: 1}]
+    endpoints:
+    - {addresses: [10.0.0.300], hostname: a_b}
+    - {addresses: [10.0.0.3], hostname: DB-0}
+    """
+    endpoints = """
+    apiVersion: v1
+    kind: Endpoints
+    metadata: {name: shop}
+    subsets: [{notReadyAddresses: [{ip: 10.0.0.300, hostname: a.b}], ports: [{port: 1}]}]
+    """
+    services = "---".join(SERVICE.replace("NAME", name) for name in ("web", "shop"))
+    result = loaded(project(tmp_path, a_yaml=text, b_yaml=endpoints, services_yaml=services))
+    assert shown(result) == [
+        "a.yaml:5:23 SVC212",
+        "a.yaml:5:30 SVC213",
+        "a.yaml:7:15 SVC211",
+        "a.yaml:7:39 SVC212",
+        "a.yaml:8:37 SVC212",
+        "b.yaml:4:11 SVC211",
+        "b.yaml:4:59 SVC212",
+    ]
+
+
+def test_nothing_in_a_list_is_told(tmp_path):
+    text = "apiVersion: v1\nkind: List\nitems:\n- null\n- {kind: Service}\n"
+    assert [place[:10] for place in shown(loaded(project(tmp_path, web_yaml=text)))] == [
+        "web.yaml:4",
+        "web.yaml:5",
+    ]
+
+
 def test_the_inventorys_mistakes_do_not_hide_the_manifests(tmp_path):
     text = SERVICE.replace("NAME", "web") + "  colour: red\n"
     playbook = PLAYBOOK + "  colour: red\n"
