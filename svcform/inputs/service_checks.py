@@ -6,11 +6,12 @@ From Kubernetes v1.36, ``pkg/apis/core/validation`` (ValidateService), as a user
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.inputs.addresses import canonical_address, is_special, parse_address, parse_cidr
+from svcform.inputs.broken_parts import BrokenParts, broken_parts
 from svcform.inputs.locate import KEY
 from svcform.inputs.manifests import RawObject
 from svcform.inputs.service_port_checks import check_ports
@@ -36,15 +37,24 @@ Path = tuple[str | int, ...]
 
 def check_service(item: RawObject) -> Iterator[Diagnostic]:
     """Everything that the API server would refuse in this Service."""
-    yield from _names(item)
+    return _check(item, BrokenParts())
+
+
+def check_sound_parts(item: RawObject, problems: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """The same of a Service that its schema refuses, in the parts that ``problems`` don't touch."""
+    known = {*frozenset().union(*(fields for fields, _ in _CHECKS)), *_READ_BY_PORTS}
+    broken = broken_parts(item.path, problems, known)
+    return iter(()) if broken.everything else _check(item, broken)
+
+
+def _check(item: RawObject, broken: BrokenParts) -> Iterator[Diagnostic]:
     spec = item.value["spec"]
     kind = spec.get("type") or "ClusterIP"
-    yield from _addresses(item, spec, kind)
-    yield from _external_name(item, spec, kind)
-    yield from _policies(item, spec, kind)
-    yield from _load_balancer(item, spec, kind)
-    yield from _scheduler(item)
-    yield from check_ports(item)
+    for fields, check in _CHECKS:
+        if broken.fields.isdisjoint(fields):
+            yield from check(item, spec, kind)
+    if broken.fields.isdisjoint(_READ_BY_PORTS):
+        yield from check_ports(item, broken.ports)
 
 
 def wrong(item: RawObject, path: Path, detail: str) -> Diagnostic:
@@ -58,8 +68,7 @@ def wrong(item: RawObject, path: Path, detail: str) -> Diagnostic:
     )
 
 
-def _names(item: RawObject) -> Iterator[Diagnostic]:
-    metadata = item.value["metadata"]
+def _names(item: RawObject, _spec: Mapping[str, Any], _kind: str) -> Iterator[Diagnostic]:
     key = key_of(item)
     rule = "lower case letters, digits and '-', at most 63, with no '-' at either end"
     if not key.name:
@@ -70,22 +79,31 @@ def _names(item: RawObject) -> Iterator[Diagnostic]:
     if not _label(key.namespace):
         path = ("metadata", "namespace")
         yield wrong(item, path, f"the namespace {key.namespace!r} is no DNS label ({rule}).")
-    for where, labels in (
-        (("metadata", "labels"), metadata.get("labels")),
-        (("spec", "selector"), item.value["spec"].get("selector")),
-    ):
-        for name, value in (labels or {}).items():
-            if not _label_key.fullmatch(name):
-                yield wrong(item, (*where, name, KEY), f"{name!r} is no name of a label.")
-            elif not _label_value.fullmatch(value or ""):
-                detail = (
-                    f"{value!r} is no value of a label (letters, digits, '-', '_' and '.', at "
-                    "most 63, a letter or digit at either end)."
-                )
-                yield wrong(item, (*where, name), detail)
 
 
-def _scheduler(item: RawObject) -> Iterator[Diagnostic]:
+def _labels(item: RawObject, _spec: Mapping[str, Any], _kind: str) -> Iterator[Diagnostic]:
+    yield from _label_pairs(item, ("metadata", "labels"), item.value["metadata"].get("labels"))
+
+
+def _selector(item: RawObject, spec: Mapping[str, Any], _kind: str) -> Iterator[Diagnostic]:
+    yield from _label_pairs(item, ("spec", "selector"), spec.get("selector"))
+
+
+def _label_pairs(
+    item: RawObject, where: Path, labels: Mapping[str, str | None] | None
+) -> Iterator[Diagnostic]:
+    for name, value in (labels or {}).items():
+        if not _label_key.fullmatch(name):
+            yield wrong(item, (*where, name, KEY), f"{name!r} is no name of a label.")
+        elif not _label_value.fullmatch(value or ""):
+            detail = (
+                f"{value!r} is no value of a label (letters, digits, '-', '_' and '.', at "
+                "most 63, a letter or digit at either end)."
+            )
+            yield wrong(item, (*where, name), detail)
+
+
+def _scheduler(item: RawObject, _spec: Mapping[str, Any], _kind: str) -> Iterator[Diagnostic]:
     asked = (item.value["metadata"].get("annotations") or {}).get(SCHEDULER_ANNOTATION)
     if asked is not None and asked not in SCHEDULERS:
         yield Diagnostic(
@@ -98,8 +116,7 @@ def _scheduler(item: RawObject) -> Iterator[Diagnostic]:
         )
 
 
-def _addresses(item: RawObject, spec: Mapping[str, Any], kind: str) -> Iterator[Diagnostic]:
-    yield from _cluster_ips(item, spec, kind)
+def _external_ips(item: RawObject, spec: Mapping[str, Any], _kind: str) -> Iterator[Diagnostic]:
     for number, text in enumerate(spec.get("externalIPs") or ()):
         address = parse_address(text)
         path = ("spec", "externalIPs", number)
@@ -107,6 +124,9 @@ def _addresses(item: RawObject, spec: Mapping[str, Any], kind: str) -> Iterator[
             yield wrong(item, path, f"{text!r} in externalIPs is no IP address.")
         elif special := is_special(address):
             yield wrong(item, path, f"{text} in externalIPs is {special}; nobody can reach that.")
+
+
+def _ingress(item: RawObject, _spec: Mapping[str, Any], _kind: str) -> Iterator[Diagnostic]:
     status = (item.value.get("status") or {}).get("loadBalancer") or {}
     for number, entry in enumerate(status.get("ingress") or ()):
         if entry.get("ip") and canonical_address(entry["ip"]) is None:
@@ -204,3 +224,33 @@ def _load_balancer(item: RawObject, spec: Mapping[str, Any], kind: str) -> Itera
         if parse_cidr(text) is None:
             path = ("spec", "loadBalancerSourceRanges", number)
             yield wrong(item, path, f"{text!r} is no CIDR such as 192.0.2.0/24.")
+
+
+_Check = Callable[[RawObject, Mapping[str, Any], str], Iterator[Diagnostic]]
+
+_READ_BY_PORTS = {"ports", "type", "clusterIP", "clusterIPs"}
+#: Each check with the fields that it reads.
+_CHECKS: tuple[tuple[frozenset[str], _Check], ...] = (
+    (frozenset({"name", "namespace"}), _names),
+    (frozenset({"labels"}), _labels),
+    (frozenset({"selector"}), _selector),
+    (frozenset({"type", "clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"}), _cluster_ips),
+    (frozenset({"externalIPs"}), _external_ips),
+    (frozenset({"status"}), _ingress),
+    (frozenset({"type", "externalName"}), _external_name),
+    (
+        frozenset(
+            {
+                "type",
+                "sessionAffinity",
+                "sessionAffinityConfig",
+                "externalTrafficPolicy",
+                "externalIPs",
+                "healthCheckNodePort",
+            }
+        ),
+        _policies,
+    ),
+    (frozenset({"type", *_ONLY_LOAD_BALANCER}), _load_balancer),
+    (frozenset({"annotations"}), _scheduler),
+)

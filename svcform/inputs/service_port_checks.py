@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from svcform.diagnostics import Diagnostic, Severity
@@ -17,18 +17,19 @@ _port_name = re.compile(r"(?=.{1,15}$)(?!.*--)(?=.*[a-z])[a-z0-9](?:[-a-z0-9]*[a
 Path = tuple[str | int, ...]
 
 
-def check_ports(item: RawObject) -> Iterator[Diagnostic]:
-    """Everything that the API server would refuse in the ports."""
+def check_ports(item: RawObject, broken: Collection[int] = ()) -> Iterator[Diagnostic]:
+    """Everything that the API server would refuse in the ports but those of ``broken``."""
     spec = item.value["spec"]
     ports = spec.get("ports") or []
     kind = spec.get("type") or "ClusterIP"
     headless = cluster_ips_of(spec) == ["None"]
     if not ports and not headless and kind != "ExternalName":
         yield _wrong(item, ("spec",), "it has no ports; give it at least one.")
-    for number, port in enumerate(ports):
+    sound = [(n, port) for n, port in enumerate(ports) if n not in broken]
+    for number, port in sound:
         for field, detail in _port(port, kind, many=len(ports) > 1):
             yield _wrong(item, ("spec", "ports", number, *field), detail)
-    yield from _twice(item, ports)
+    yield from _twice(item, sound)
 
 
 def _wrong(item: RawObject, path: Path, detail: str) -> Diagnostic:
@@ -61,9 +62,9 @@ def _port(port: Mapping[str, Any], kind: str, *, many: bool) -> Iterator[tuple[P
         yield ("nodePort",), detail
 
 
-def _twice(item: RawObject, ports: list[Mapping[str, Any]]) -> Iterator[Diagnostic]:
+def _twice(item: RawObject, ports: list[tuple[int, Mapping[str, Any]]]) -> Iterator[Diagnostic]:
     seen: dict[tuple[str, Any, str], int] = {}
-    for number, port in enumerate(ports):
+    for number, port in ports:
         protocol = port.get("protocol") or "TCP"
         for field, value, scope in (
             ("name", port.get("name"), ""),

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import jsonschema_rs
 
 from svcform.diagnostics import Diagnostic, Origin, Severity
+from svcform.inputs.kinds import SERVICE
 from svcform.inputs.locate import KEY
 from svcform.inputs.manifests import RawObject
 from svcform.inputs.schema_files import schema
+from svcform.inputs.service_checks import check_sound_parts
 from svcform.inputs.yaml_read import read_again
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ def validate(
         problems += _findings(again, validation)
         found += problems
         broken = any(problem.severity is Severity.ERROR for problem in problems)
+        if broken and item.kind is SERVICE:
+            found += check_sound_parts(again, problems)
         kept.append(None if broken else again)
     return kept, found
 

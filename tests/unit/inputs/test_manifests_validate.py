@@ -88,11 +88,80 @@ def test_every_finding_of_an_object_is_given():
     ],
 )
 def test_unknown_fields_are_as_severe_as_kubectl_has_them(validation, version, severity):
-    value = of_kind("Service", "spec: {ports: [], colour: red}")
+    value = of_kind("Service", "spec: {ports: [{port: 80}], colour: red}")
     value["metadata"]["resourceVersion"] = version
     kept, found = findings(value, validation)
     assert [s for _, s, _ in found] == ([severity] if severity else [])
     assert kept is (severity != "error")
+
+
+FULL = """
+metadata: {name: x, namespace: y, labels: {a: b}, annotations: {a: b}}
+spec:
+  type: LoadBalancer
+  clusterIP: 10.96.0.1
+  clusterIPs: [10.96.0.1, 'fd00::1']
+  ipFamilies: [IPv4, IPv6]
+  ipFamilyPolicy: RequireDualStack
+  selector: {a: b}
+  sessionAffinity: ClientIP
+  sessionAffinityConfig: {clientIP: {timeoutSeconds: 5}}
+  externalIPs: [192.0.2.1]
+  externalTrafficPolicy: Local
+  internalTrafficPolicy: Local
+  healthCheckNodePort: 31000
+  loadBalancerIP: 192.0.2.2
+  loadBalancerClass: a/b
+  loadBalancerSourceRanges: [192.0.2.0/24]
+  allocateLoadBalancerNodePorts: false
+  ports:
+  - {name: a, port: 80, nodePort: 30080, targetPort: web, protocol: TCP}
+  - {name: b, port: 81, nodePort: 30081}
+status: {loadBalancer: {ingress: [{ip: 192.0.2.3}]}}
+"""
+
+
+def places(value, path=()):
+    yield path
+    if isinstance(value, dict | list):
+        for step, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from places(inner, (*path, step))
+
+
+def mistyped(path):
+    """``FULL`` with a letter too much in the name of a field."""
+    value = of_kind("Service", FULL)
+    inside = value
+    for step in path[:-1]:
+        inside = inside[step]
+    inside[f"{path[-1]}s"] = inside.pop(path[-1])
+    return value
+
+
+def replaced(path, by):
+    """``FULL`` with another value at one place."""
+    value = of_kind("Service", FULL)
+    inside = value
+    for step in path[:-1]:
+        inside = inside[step]
+    inside[path[-1]] = by
+    return value
+
+
+PLACES = [p for p in places(of_kind("Service", FULL)) if len(p) > 1]
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_one_wrong_place_in_a_service_is_all_that_is_told(path):
+    wrong = [replaced(path, by) for by in (5, -1, "?", [], [[]], {}, {"a": {}}, True)]
+    if isinstance(path[-1], str):
+        wrong.append(mistyped(path))
+    refused = 0
+    for value in wrong:
+        _, found = findings(value)
+        refused += bool(found)
+        assert {code for code, _, _ in found} <= {"SVC161", "SVC162"}, found
+    assert refused
 
 
 def read(folder, text):

@@ -121,6 +121,40 @@ def test_everything_wrong_is_said_at_once_and_where(tmp_path):
     ]
 
 
+SOUND_PARTS = {
+    "{clusterIP: 10.96.0.300, colour: red, ports: [{port: 80}]}": ["SVC202", "SVC161"],
+    "{clusterIP: 10.96.0.300, ports: [{port: 0}, {port: 81}]}": ["SVC202", "SVC162", "SVC203"],
+    "{sessionAffinity: Yes, externalIPs: [a], ports: [{port: 80}]}": ["SVC153", "SVC202"],
+    "{type: Nodeport, externalIPs: [a], ports: [{port: 80, nodePort: 1}]}": ["SVC162", "SVC202"],
+    "{typ: NodePort, ports: [{port: 80, nodePort: 30000}]}": ["SVC161"],
+    "{prots: [{port: 80}]}": ["SVC161"],
+    "{ports: [{nam: a, port: 80}, {name: b, port: 81}]}": ["SVC161"],
+    "{ports: [{port: 80, targetPort: [1]}, {name: b, port: 80}]}": ["SVC162"],
+    "{clusterIP: [10.96.0.1], ports: []}": ["SVC162"],
+    "[]": ["SVC162"],
+}
+
+
+@pytest.mark.parametrize("spec, codes", SOUND_PARTS.items())
+def test_the_sound_parts_of_a_refused_service_are_checked_and_no_others(tmp_path, spec, codes):
+    text = f"apiVersion: v1\nkind: Service\nmetadata: {{name: web}}\nspec: {spec}\n"
+    for manifest in (text, f"apiVersion: v1\nkind: List\nitems:\n- {{{_flow(spec)}}}\n"):
+        result = loaded(project(tmp_path, web_yaml=manifest))
+        assert [d.code for d in result.diagnostics] == codes
+
+
+def _flow(spec):
+    return f"apiVersion: v1, kind: Service, metadata: {{name: web}}, spec: {spec}"
+
+
+def test_a_port_that_was_to_be_in_spec_is_not_said_to_be_missing(tmp_path):
+    text = "apiVersion: v1\nkind: Service\nmetadata: {name: Web}\nspec: {}\nports: [{port: 80}]\n"
+    assert shown(loaded(project(tmp_path, web_yaml=text))) == [
+        "web.yaml:3:18 SVC202",
+        "web.yaml:5:1 SVC161",
+    ]
+
+
 def test_wrong_addresses_of_endpoints_hide_no_other_mistake(tmp_path):
     text = """
     apiVersion: discovery.k8s.io/v1
