@@ -19,12 +19,13 @@ from svcform.model.endpoint import Endpoint, PortKey
 from svcform.model.net import Family, Protocol
 from svcform.model.service import NamespacedName, Service, ServicePort
 from svcform.model.settings import ProxyMode, Settings
+from svcform.policy.intent import Intent
 from tests.flow import worlds
 from tests.flow.arena import Arena, Flow, Kind
 from tests.flow.flood import ROUND, arrived, counted, open_flood
 from tests.flow.model import World
 from tests.flow.nodes import Nodes, kind_for, open_nodes
-from tests.flow.under_test import NodeUnderTest, Pending, intent_of, proxies
+from tests.flow.under_test import NodeUnderTest, Pending, intent_of, proxies, subjects
 
 pytestmark = pytest.mark.root
 
@@ -61,6 +62,11 @@ GUESTS = [each for each in FORWARDING if kind_for(each) is Kind.GUEST]
 by_backend = pytest.mark.parametrize(
     "backend",
     [each for each in FORWARDING if each not in GUESTS],
+    ids=lambda backend: backend.name,
+)
+by_pair = pytest.mark.parametrize(
+    ("backend", "other"),
+    [(a, b) for a, b in itertools.combinations(FORWARDING, 2) if not {a, b} & set(GUESTS)],
     ids=lambda backend: backend.name,
 )
 by_guest = pytest.mark.parametrize("backend", GUESTS, ids=lambda backend: backend.name)
@@ -155,6 +161,10 @@ class Wanted:
 def lost(node: NodeUnderTest, backend: Backend, wanted: Wanted) -> int:
     """How many new flows reach no endpoint while an endpoint list shrinks and grows."""
     few, many = (intent_of(world(backend, count)) for count in (wanted.few, wanted.many))
+    return _lost_between(node, few, many, wanted)
+
+
+def _lost_between(node: NodeUnderTest, few: Intent, many: Intent, wanted: Wanted) -> int:
     node.apply(many)
     shrink, grow = node.apply(few), node.apply(many)
     places = [place for found in ENDPOINTS.values() for place in found[: wanted.many]]
@@ -203,6 +213,18 @@ def test_no_new_flow_is_lost_while_a_long_list_becomes_another_length(
     node: NodeUnderTest, backend: Backend
 ):
     assert lost(node, backend, Wanted(flows=FEW, changes=50, few=20, many=40)) == 0
+
+
+@by_pair
+def test_no_new_flow_is_lost_while_the_mode_becomes_another_and_back(
+    node: NodeUnderTest, backend: Backend, other: Backend
+):
+    wanted = Wanted(flows=FEW, changes=60, few=10, many=10)
+    both = NodeUnderTest(node.arena, subjects())
+    one, another = (intent_of(world(each, wanted.many)) for each in (other, backend))
+
+    assert _lost_between(both, one, another, wanted) == 0
+    both.apply(intent_of(world(backend, wanted.many), absent=True))
 
 
 @by_guest
