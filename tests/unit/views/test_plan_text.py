@@ -77,6 +77,49 @@ def test_so_many_records_that_nobody_reads_them_are_counted():
     assert "web-77.shop" in text(node("n", changes=records(10_000)), rules=True)
 
 
+def empty_zone(number, action="+"):
+    zone = f"{number}.10.in-addr.arpa."
+    records = (
+        (zone, "SOA", f"ns.dns.{zone} hostmaster.{zone}"),
+        (zone, "NS", "ns.cluster.local."),
+        (f"_nodata.{zone}", "TXT", '""'),
+    )
+    for name, kind, rdata in records:
+        lines = (f"{name} 5 IN {kind} {rdata}",)
+        before, after = (None, lines) if action == "+" else (lines, None)
+        yield change(f"{zone} {name} {kind}", before, after, "coredns")
+
+
+def pointer(zone):
+    line = (f"1.0.{zone} 5 IN PTR web.shop.svc.cluster.local.",)
+    return change(f"{zone} 1.0.{zone} PTR", None, line, "coredns")
+
+
+def test_zones_that_come_and_hold_nothing_are_one_line():
+    used = pointer("10.10.in-addr.arpa.")
+    empty = [record for n in range(11, 26) for record in empty_zone(n)]
+    shown = text(node("n", changes=(used, *records(3), *empty)))
+
+    names = "11.10.in-addr.arpa., 12.10.in-addr.arpa., 13.10.in-addr.arpa. and 12 more"
+    assert "+ 15 zones that hold nothing" in shown
+    assert shown.count(names) == 1
+    assert shown.count("arpa.") == 3 + 1, "only the zone that has something is shown besides"
+    assert "Plan: 49 to add" in shown
+    gone = [record for n in range(97, 99) for record in empty_zone(n, "-")]
+    assert "- 2 zones that hold nothing" in text(node("n", changes=gone))
+
+
+def test_zones_that_hold_something_or_change_are_shown_whole():
+    filled = [*empty_zone(97), pointer("97.10.in-addr.arpa.")]
+    left = [*list(empty_zone(98, "-"))[2:], pointer("98.10.in-addr.arpa.")]
+
+    shown = text(node("n", changes=(*filled, *left, *empty_zone(99))))
+
+    assert "hold nothing" not in shown
+    assert shown.count(" PTR web.shop") == 2
+    assert shown.count("\n  + 99.10") + shown.count("\n  + _nodata.99.10") == 3
+
+
 def test_a_thousand_equal_nodes_are_shown_once():
     nodes = [node(f"edge-{i:04}", (None, row())) for i in range(1000)]
 
