@@ -11,10 +11,12 @@ import pytest
 from svcform.backends.contract import Backend
 from svcform.backends.host import HOST
 from svcform.backends.proxy.iptables import IPTABLES
+from svcform.backends.proxy.nftables import NFTABLES
 from svcform.model.settings import Settings
 from tests.flow.arena import Kind, open_arena
 from tests.flow.model import World
 from tests.flow.under_test import NodeUnderTest, intent_of, kind_for, subjects
+from tests.uml.guest import has_nftables
 
 _CLEAR = """
 for table in nat filter mangle; do printf '*%s\\nCOMMIT\\n' $table; done >/run/empty
@@ -42,6 +44,13 @@ class Nodes:
             open_one = {Kind.NAMESPACE: self._namespace, Kind.GUEST: self._guest}[kind]
             self.opened[kind] = open_one()
         return self.opened[kind]
+
+    def of_both(self, one: Backend, another: Backend) -> NodeUnderTest:
+        """The node for a change between two, which may meet all backends."""
+        slow = max(one, another, key=lambda backend: kind_for(backend) is Kind.GUEST)
+        if kind_for(slow) is Kind.GUEST and NFTABLES in (one, another) and not has_nftables():
+            pytest.skip("the guest's kernel has no nftables for IP: .ci/uml-nftables says why")
+        return NodeUnderTest(self.of(slow).arena, subjects())
 
     def _namespace(self) -> NodeUnderTest:
         folder = self.request.getfixturevalue("tmp_path_factory").mktemp("arena")

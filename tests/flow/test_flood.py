@@ -19,13 +19,14 @@ from svcform.model.endpoint import Endpoint, PortKey
 from svcform.model.net import Family, Protocol
 from svcform.model.service import NamespacedName, Service, ServicePort
 from svcform.model.settings import ProxyMode, Settings
+from svcform.plan.order import join_programs
 from svcform.policy.intent import Intent
 from tests.flow import worlds
 from tests.flow.arena import Arena, Flow, Kind
 from tests.flow.flood import ROUND, arrived, counted, open_flood
 from tests.flow.model import World
 from tests.flow.nodes import Nodes, kind_for, open_nodes
-from tests.flow.under_test import NodeUnderTest, Pending, intent_of, proxies, subjects
+from tests.flow.under_test import NodeUnderTest, Pending, intent_of, proxies
 
 pytestmark = pytest.mark.root
 
@@ -35,13 +36,14 @@ MANY, FEW = 4_000_000, 300_000
 MODE_WITH_MANY = ProxyMode.NFTABLES
 KEY = NamespacedName("test", "dns")
 PORT = 53
+PROTOCOLS = (Protocol.UDP, Protocol.TCP)
 CLUSTER_IPS = {Family.IPV4: "10.96.0.53", Family.IPV6: "fd00:96::53"}
 ENDPOINTS = {
     family: [(pattern.format(n), 5353) for n in range(10, 50)]
     for family, pattern in worlds.PODS_THERE.items()
 }
 _PATIENCE = 600.0
-_GUEST_ROUND, _GUEST_CHANGES = 200, 6
+_GUEST_ROUND, _GUEST_CHANGES = 200, 4
 #: Carries out one program after the other until told to stop, and leaves a line for each.
 _CHANGE = r"""
 cd "$1" || exit 1
@@ -64,9 +66,15 @@ by_backend = pytest.mark.parametrize(
     [each for each in FORWARDING if each not in GUESTS],
     ids=lambda backend: backend.name,
 )
+PAIRS = list(itertools.combinations(FORWARDING, 2))
 by_pair = pytest.mark.parametrize(
     ("backend", "other"),
-    [(a, b) for a, b in itertools.combinations(FORWARDING, 2) if not {a, b} & set(GUESTS)],
+    [pair for pair in PAIRS if not {*pair} & {*GUESTS}],
+    ids=lambda backend: backend.name,
+)
+by_pair_on_guest = pytest.mark.parametrize(
+    ("backend", "other"),
+    [pair for pair in PAIRS if {*pair} & {*GUESTS}],
     ids=lambda backend: backend.name,
 )
 by_guest = pytest.mark.parametrize("backend", GUESTS, ids=lambda backend: backend.name)
@@ -84,17 +92,20 @@ def node(nodes: Nodes, backend: Backend) -> NodeUnderTest:
 
 
 def world(backend: Backend, count: int) -> World:
-    """One UDP Service in both families, with so many endpoints."""
+    """One Service of UDP and TCP in both families, with so many endpoints."""
     assert backend.mode is not None
     service = Service(
         key=KEY,
         cluster_ips=tuple(CLUSTER_IPS.values()),
         ip_families=tuple(CLUSTER_IPS),
-        ports=(ServicePort(name="dns", port=PORT, protocol=Protocol.UDP),),
+        ports=tuple(ServicePort(name=p.value, port=PORT, protocol=p) for p in PROTOCOLS),
     )
     found = {
-        PortKey("dns", Protocol.UDP, family): tuple(itertools.starmap(Endpoint, places[:count]))
+        PortKey(protocol.value, protocol, family): tuple(
+            itertools.starmap(Endpoint, places[:count])
+        )
         for family, places in ENDPOINTS.items()
+        for protocol in PROTOCOLS
     }
     settings = Settings(proxy_mode=backend.mode, node_ip=worlds.PRIMARY, node_name=worlds.HERE)
     return World({KEY: service}, {KEY: found}, settings, worlds.NODE_ADDRESSES)
@@ -131,7 +142,7 @@ def changing(
     folder = arena.disk / inside
     folder.mkdir()
     for name, pending in (("shrink", shrink), ("grow", grow)):
-        steps = sorted((s for p in pending for s in p.program.steps), key=lambda step: step.phase)
+        steps = join_programs([each.program for each in pending]).steps
         lines = []
         for number, step in enumerate(steps):
             (folder / f"{name}.{number}").write_bytes(step.stdin)
@@ -143,9 +154,11 @@ def changing(
     try:
         yield under_way
         under_way.end()
+        shutil.rmtree(folder)
     finally:
-        (folder / "stop").touch()
-    shutil.rmtree(folder)
+        if folder.exists():
+            (folder / "stop").touch()
+            folder.rename(folder.with_name("changes-that-failed"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,27 +230,43 @@ def test_no_new_flow_is_lost_while_a_long_list_becomes_another_length(
 
 @by_pair
 def test_no_new_flow_is_lost_while_the_mode_becomes_another_and_back(
-    node: NodeUnderTest, backend: Backend, other: Backend
+    nodes: Nodes, backend: Backend, other: Backend
 ):
     wanted = Wanted(flows=FEW, changes=60, few=10, many=10)
-    both = NodeUnderTest(node.arena, subjects())
+    node = nodes.of_both(backend, other)
     one, another = (intent_of(world(each, wanted.many)) for each in (other, backend))
 
-    assert _lost_between(both, one, another, wanted) == 0
-    both.apply(intent_of(world(backend, wanted.many), absent=True))
+    assert _lost_between(node, one, another, wanted) == 0
+    node.apply(intent_of(world(backend, wanted.many), absent=True))
 
 
 @by_guest
 def test_no_new_flow_to_a_guest_is_lost_while_endpoints_come_and_go(
     node: NodeUnderTest, backend: Backend
 ):
-    """A guest is too slow for a flood: a client for each millisecond, and a few changes."""
     few, many = (intent_of(world(backend, count)) for count in (5, 10))
+    _none_lost_between(node, few, many)
+
+
+@by_pair_on_guest
+def test_no_new_flow_to_a_guest_is_lost_while_the_mode_becomes_another_and_back(
+    nodes: Nodes, backend: Backend, other: Backend
+):
+    node = nodes.of_both(backend, other)
+    one, another = (intent_of(world(each, 10)) for each in (other, backend))
+
+    _none_lost_between(node, one, another)
+    node.apply(intent_of(world(backend, 10), absent=True))
+
+
+def _none_lost_between(node: NodeUnderTest, few: Intent, many: Intent) -> None:
+    """A guest is too slow for a flood: a client for each millisecond, and a few changes."""
     node.apply(many)
     shrink, grow = node.apply(few), node.apply(many)
     clients = [
-        Flow(worlds.OUTSIDE[family][0], address, PORT, Protocol.UDP)
+        Flow(worlds.OUTSIDE[family][0], address, PORT, protocol)
         for family, address in CLUSTER_IPS.items()
+        for protocol in PROTOCOLS
     ]
     flows = clients * (_GUEST_ROUND // len(clients))
     verdicts: Counter[str] = Counter()

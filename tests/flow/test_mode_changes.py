@@ -16,7 +16,6 @@ from random import Random
 import pytest
 
 from svcform.backends.contract import Backend
-from svcform.backends.proxy.nftables import NFTABLES
 from svcform.model.net import Protocol
 from svcform.plan.order import join_programs
 from svcform.program.program import Program
@@ -26,8 +25,7 @@ from tests.flow.foreign import add_foreign_rules, rules
 from tests.flow.mode_table import established
 from tests.flow.model import World, expect, judge
 from tests.flow.nodes import Nodes, open_nodes
-from tests.flow.under_test import NodeUnderTest, Pending, intent_of, kind_for, proxies, subjects
-from tests.uml.guest import has_nftables
+from tests.flow.under_test import NodeUnderTest, Pending, intent_of, kind_for, proxies
 
 pytestmark = pytest.mark.root
 SEED = 41
@@ -47,13 +45,10 @@ def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
 
 @pytest.fixture
 def node(nodes: Nodes, old: Backend, new: Backend) -> NodeUnderTest:
-    slow = max(old, new, key=lambda b: kind_for(b) is Kind.GUEST)
-    if kind_for(slow) is Kind.GUEST and NFTABLES in (old, new) and not has_nftables():
-        pytest.skip("the guest's kernel has no nftables for IP: .ci/uml-nftables says why")
-    chosen = nodes.of(slow)
+    chosen = nodes.of_both(old, new)
     if "KUBE-SERVICES" not in rules(chosen.arena):
         add_foreign_rules(chosen.arena)  # with which all built-in chains of iptables are there
-    return NodeUnderTest(chosen.arena, subjects())
+    return chosen
 
 
 def in_mode(world: World, backend: Backend) -> World:
