@@ -190,17 +190,19 @@ def down(directory: Path) -> bool:
     Raises :class:`LabError` where something of it does not go.
     """
     directory = directory.absolute()
-    processes = _supervisors(directory)
-    ends = [end for pid in processes for end in (pid, *_descendants(pid))]
-    for pid in processes:
-        os.kill(pid, signal.SIGKILL)
+    ends: set[int] = set()
     limit = time.monotonic() + 60
-    while any(_is_alive(pid) for pid in ends):
+    # A lab that is being built has new processes while those that were found end.
+    while any(_is_alive(pid) for pid in ends) or _supervisors(directory):
+        for pid in _supervisors(directory):
+            ends |= {pid, *_descendants(pid)}
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if time.monotonic() > limit:
-            raise LabError(f"Processes of the lab in {directory} do not end: {ends}.")
+            raise LabError(f"Processes of the lab in {directory} do not end: {sorted(ends)}.")
         time.sleep(0.01)
     remove_cgroups(directory)
-    return _remove_files(directory) or bool(processes)
+    return _remove_files(directory) or bool(ends)
 
 
 def _supervisors(directory: Path) -> list[int]:
