@@ -48,6 +48,8 @@ def node(nodes: Nodes, old: Backend, new: Backend) -> NodeUnderTest:
     chosen = nodes.of_both(old, new)
     if "KUBE-SERVICES" not in rules(chosen.arena):
         add_foreign_rules(chosen.arena)  # with which all built-in chains of iptables are there
+    for state in ("", "_stream"):  # a slow guest is not asked again within half a minute
+        chosen.arena.run("sysctl", "-q", "-w", f"net.netfilter.nf_conntrack_udp_timeout{state}=600")
     return chosen
 
 

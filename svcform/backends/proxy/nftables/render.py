@@ -56,10 +56,11 @@ def _steps(changes: Iterable[Change], before: Snapshot, after: Snapshot) -> Iter
     for change in changes:
         by_family[change.address.path[0]].add(change)
     had, has = _families(before), _families(after)
-    made, switched, broken = Script(TABLE), Script(TABLE), Script(TABLE)
+    made, switched, unhooked, broken = (Script(TABLE) for _ in range(4))
     clients: list[str] = []
     for word, family in sorted(by_family.items()):
         if word not in has:
+            family.unhook(unhooked, word)
             broken.delete_table(word)
         elif word not in had:
             made.create_table(word)
@@ -82,6 +83,7 @@ def _steps(changes: Iterable[Change], before: Snapshot, after: Snapshot) -> Iter
             command=("sh", "-c", FORGET_CLIENTS),
             stdin="".join(f"{line}\n" for line in clients).encode(),
         )
+    yield from _step(Phase.BREAK, "takes no packets any more", unhooked, _NFT, ())
     # What a rule went to in the last transaction can be busy until it is over (Linux before 6.2).
     yield from _step(Phase.BREAK, "what is left over", broken, ("sh", "-c", PATIENTLY), ())
 
@@ -179,6 +181,17 @@ class _Family:
         for name, keys in _by_set(deleted):
             script.delete_elements(family, name, [for_deletion(name, key_of(key)) for key in keys])
         _create(script, family, new - old)
+
+    def unhook(self, script: Script, family: str) -> None:
+        """The removal of what hooks into the packets' path, before all else of a table.
+
+        A packet that is under way finds what was looked up for it: see :meth:`make`.
+        """
+        hooked = [c.address.path[2] for c in self.chains if c.before and _hook(c.before)]
+        for name in hooked:
+            script.flush(family, CHAIN, name)
+        for name in hooked:
+            script.delete(family, CHAIN, name)
 
     def break_(self, script: Script, family: str) -> None:
         """The removal of chains and sets."""
