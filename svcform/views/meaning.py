@@ -201,8 +201,8 @@ def _dns_item(change: Change) -> Item:
 
 
 def _rdata(line: str) -> str:
-    """What stands behind ``NAME TTL IN TYPE``."""
-    return line.split(" ", 4)[-1]
+    """What stands behind ``NAME TTL IN TYPE``, or in a remark."""
+    return line.lstrip("; ") if line.startswith(";") else line.split(" ", 4)[-1]
 
 
 _PLAIN = {"host": _host_item, "coredns": _dns_item}

@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from functools import reduce
 
 _MODULUS = 1 << 32
+LAST = _MODULUS - 1
+"""The largest serial; 1 comes behind it."""
 _HALF = 1 << 31
 
 

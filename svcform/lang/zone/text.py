@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from svcform.lang.zone.foreign import read_foreign
+from svcform.lang.zone.serial import LAST
 from svcform.model.zone import RecordSet, Soa, Zone
 
 HEADER = "; svcform wrote this file; it is replaced as a whole."
@@ -37,6 +38,8 @@ def write(zone: Zone, serial: int) -> bytes:
 
 def is_own_form(text: str, origin: str, found: ZoneFile) -> bool:
     """Whether a file that holds this is, byte for byte, as svcform writes it."""
+    if not 0 < found.serial <= LAST:
+        return False
     zone = Zone(origin=origin, soa=found.soa, records=found.records)
     return write(zone, found.serial) == text.encode("utf-8", "surrogateescape")
 
@@ -85,6 +88,8 @@ def _read_soa(line: str, origin: str) -> tuple[Soa, int]:
     if name != origin or kind != "SOA" or len(fields) != 7:
         raise ValueError(f"no SOA of {origin} on the first line")
     serial, refresh, retry, expire, minimum = map(int, fields[2:])
+    if not 0 <= serial <= LAST:
+        raise ValueError(f"{serial} is no serial")
     soa = Soa(
         primary=fields[0],
         mailbox=fields[1],

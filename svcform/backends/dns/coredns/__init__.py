@@ -10,7 +10,6 @@ from svcform.backends.dns.coredns import checks, express, narrow, observe, rende
 from svcform.backends.dns.coredns.objects import NAME
 from svcform.backends.dns.coredns.scripts import RESTORE, SAVE
 from svcform.diagnostics import Diagnostic
-from svcform.errors import ReadingFailed
 from svcform.model.facts import Facts
 from svcform.model.flow import Flow
 from svcform.plan.snapshot import Snapshot
@@ -36,11 +35,7 @@ class CorednsBackend:
     def tell(self, readings: Mapping[str, Reading], facts: Facts) -> Facts:
         """The highest serial of its zones, and who writes its resolv.conf."""
         found = resolver.read_resolver(readings)
-        try:
-            serial = observe.serial(readings)
-        except ReadingFailed:
-            serial = 0  # the plan of the node says so
-        return replace(facts, dns_serial=serial, resolver=found)
+        return replace(facts, dns_serial=observe.serial(readings), resolver=found)
 
     def narrow(
         self, live: Snapshot, wanted: Snapshot, is_targeted: Callable[[str], bool], *, destroy: bool

@@ -24,11 +24,12 @@ RESOLVER_FILES = (RESOLV_CONF, DROP_IN)
 class Start:
     """A zone that is there, with its SOA; the serial is no part of what a plan compares.
 
-    ``edited`` is the SHA-256 of a file that somebody edited into another form than svcform's.
+    ``edited`` is the SHA-256 of a file that somebody edited into another form than svcform's; what
+    is no zone at all by now has no ``soa``.
     """
 
     origin: str
-    soa: Soa
+    soa: Soa | None
     edited: str = ""
 
     @property
@@ -38,6 +39,8 @@ class Start:
 
     def lines(self) -> tuple[str, ...]:
         """The SOA with ``SERIAL`` in the serial's place."""
+        if self.soa is None:
+            return ("; is no zone any more",)
         line = soa_line(self.origin, self.soa, "SERIAL")
         return (line, "; edited by hand") if self.edited else (line,)
 

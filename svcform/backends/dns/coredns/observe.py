@@ -17,7 +17,6 @@ from svcform.backends.dns.coredns.objects import (
     text_digest,
 )
 from svcform.backends.dns.coredns.scripts import LOOK
-from svcform.errors import ReadingFailed
 from svcform.lang.zone.serial import highest
 from svcform.lang.zone.text import ZoneFile, is_own_form
 from svcform.lang.zone.text import read as read_zone
@@ -33,7 +32,7 @@ def probes() -> tuple[Probe, ...]:
 
 
 def read(readings: Mapping[str, Reading], facts: Facts) -> Snapshot:  # noqa: ARG001 - the contract's
-    """The zones, files and the service.  Raises ReadingFailed for a zone file that is none."""
+    """The zones, files and the service; a zone file that is none holds no records."""
     found: dict[ObjectAddress, NodeObject] = {}
     for name, text in files(readings):
         if name.endswith(".zone"):
@@ -53,15 +52,20 @@ def read(readings: Mapping[str, Reading], facts: Facts) -> Snapshot:  # noqa: AR
 
 def serial(readings: Mapping[str, Reading]) -> int:
     """The highest serial of the node's zones; 0 for none."""
-    return highest(
-        _parse(text, name.removesuffix("zone")).serial
+    zones = (
+        _parse(text, name.removesuffix("zone"))
         for name, text in files(readings)
         if name.endswith(".zone")
     )
+    return highest(zone.serial for zone in zones if zone)
 
 
 def _add_zone(origin: str, text: str, found: dict[ObjectAddress, NodeObject]) -> None:
     zone = _parse(text, origin)
+    if zone is None:
+        start = Start(origin, None, text_digest(text))
+        found[start.address] = start
+        return
     start = Start(origin, zone.soa, "" if is_own_form(text, origin, zone) else text_digest(text))
     found[start.address] = start
     for each in zone.records:
@@ -70,14 +74,11 @@ def _add_zone(origin: str, text: str, found: dict[ObjectAddress, NodeObject]) ->
 
 # The serials of all nodes are asked for before their snapshots are; equal nodes have equal files.
 @lru_cache(maxsize=64)
-def _parse(text: str, origin: str) -> ZoneFile:
+def _parse(text: str, origin: str) -> ZoneFile | None:
     try:
         return read_zone(text, origin)
-    except ValueError as error:
-        raise ReadingFailed(
-            f"The zone file of {origin} in /etc/svcform/coredns can't be understood: {error}.",
-            remedy="Remove it; the next apply writes it anew.",
-        ) from error
+    except ValueError:
+        return None
 
 
 def files(readings: Mapping[str, Reading]) -> Iterator[tuple[str, str]]:

@@ -124,11 +124,11 @@ def _wait(work: Work) -> Iterator[Step]:
 
 
 def _main(work: Work) -> Iterator[str]:
-    is_whole = {o: not e.is_partial for o, e in work.edits.items() if e.after is not None}
+    is_whole = {o: not e.is_partial for o, e in work.edits.items() if e.is_written}
     contents = whole_zones(work.after, [origin for origin, whole in is_whole.items() if whole])
     lines: list[str] = []
     for origin, edit in work.edits.items():
-        if edit.after is None:
+        if edit.after is None or not edit.is_written:
             continue
         if origin in contents:
             lines += directives.replace(edit.after, work.serial, contents[origin])

@@ -36,9 +36,14 @@ class Edit:
         return self.after is not None and self.before == self.after
 
     @property
+    def is_written(self) -> bool:
+        """Whether there is a zone to write: what never was one can't be put back."""
+        return self.after is not None and self.after.soa is not None
+
+    @property
     def leaves_first(self) -> bool:
         """Whether names go from the file that is there while the zone stays."""
-        stays = self.after is not None and self.before is not None and not self.before.edited
+        stays = self.is_written and self.before is not None and not self.before.edited
         return stays and bool(self.gone)
 
 

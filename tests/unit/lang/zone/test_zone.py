@@ -55,6 +55,18 @@ def test_what_is_no_zone_is_refused(text):
         read(text, ORIGIN)
 
 
+def test_a_serial_with_which_coredns_does_not_start_is_another_hands():
+    text = write(zone({"web": ["10.0.0.1"]}), 0).decode()
+
+    assert not is_own_form(text, ORIGIN, read(text, ORIGIN))
+
+
+@pytest.mark.parametrize("serial", [-5, 2**32])
+def test_what_is_no_serial_makes_no_zone(serial):
+    with pytest.raises(ValueError, match="zone"):
+        read(write(zone({}), serial).decode(), ORIGIN)
+
+
 @given(SERIALS, st.integers(1, 1000))
 def test_serials_go_up_and_are_never_0(serial, steps):
     later = following(serial, steps)
