@@ -115,13 +115,17 @@ def _step_files(steps: Sequence[Step]) -> Iterator[tuple[str, bytes]]:
     yield "steps", "".join(rows).encode()
     for number, step in enumerate(steps):
         name = f"step.{number:04}"
-        yield f"{name}.command", _command(step.command)
+        yield f"{name}.command", command_file(step.command)
         yield f"{name}.{'file' if step.stores else 'stdin'}", step.stdin
         if step.rehearsal:
-            yield f"{name}.rehearsal", _command(step.rehearsal)
+            yield f"{name}.rehearsal", command_file(step.rehearsal)
 
 
-def _command(arguments: Sequence[str]) -> bytes:
+def command_file(arguments: Sequence[str]) -> bytes:
+    """What ``sh FILE`` carries a command out with; a script for sh costs no second one."""
+    match arguments:
+        case ["sh", "-c", script]:
+            return f"{script}\n".encode()
     return f"exec {shlex.join(arguments)}\n".encode()
 
 

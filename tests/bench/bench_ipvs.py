@@ -10,7 +10,6 @@ the shape of its IPVS mode (v1.36).  ``--steps`` says on stderr what each step t
 
 from __future__ import annotations
 
-import shlex
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ from svcform.model.net import Family
 from svcform.model.settings import ProxyMode
 from svcform.plan.order import join_programs
 from svcform.policy.intent import Intent
+from svcform.program.bundle import command_file
 from svcform.program.program import Step
 from tests.bench.bench_iptables import Row, faster, intent_of, one_endpoint_less, services, within
 from tests.bench.kube_shape import Plain
@@ -57,7 +57,7 @@ def seconds(steps: list[tuple[Step, float]]) -> float:
 def timed(arena: Arena, *argv: str, given: str | bytes = b"") -> float:
     """Seconds of a command that is started as the runner does it: a file of sh, and another."""
     folder = arena.node.disk / "var/tmp"
-    (folder / "command").write_text(f"exec {shlex.join(argv)}\n")
+    (folder / "command").write_bytes(command_file(argv))
     (folder / "given").write_bytes(given.encode() if isinstance(given, str) else given)
     began = time.perf_counter()
     arena.run("sh", "-c", "exec sh /var/tmp/command </var/tmp/given")

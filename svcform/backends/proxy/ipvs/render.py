@@ -25,7 +25,7 @@ from svcform.backends.proxy.ipvs.objects import (
 )
 from svcform.backends.proxy.ipvs.observe import family_of, unfinished
 from svcform.backends.proxy.ipvs.scripts import ROUTE
-from svcform.backends.proxy.ipvs.server_scripts import CHANGE_SERVICES, SWEEP
+from svcform.backends.proxy.ipvs.server_scripts import CHANGE_SERVICES, LEAVE
 from svcform.backends.proxy.ipvs.set_scripts import RENEW
 from svcform.lang.ipset.names import Set
 from svcform.lang.ipset.save import Restore, key_of
@@ -62,6 +62,7 @@ class _Work:
     broken: Restore = field(default_factory=Restore)
     coming: list[str] = field(default_factory=list)
     leaving: list[str] = field(default_factory=list)
+    resting: list[str] = field(default_factory=list)
     routed: list[str] = field(default_factory=list)
     unrouted: list[str] = field(default_factory=list)
     draining: set[str] = field(default_factory=set)
@@ -103,7 +104,7 @@ def _finish(work: _Work, inputs: RenderInput) -> None:
     for caught in unfinished(inputs.readings):
         word = FAMILY_WORDS[family_of(caught)]
         if word in stays:
-            work.draining.add(caught.place)
+            work.draining.add(caught.write())
         elif service_address(word, caught) not in inputs.live:
             work.leaving.append(f"-D {caught.write()}")
 
@@ -119,9 +120,9 @@ def _steps(work: _Work, wait: int) -> Iterator[Step]:
     yield from _script_step(Phase.BREAK, "ip: routing that goes", ROUTE, work.unrouted)
     yield from _set_step(Phase.BREAK, "sets removed", work.broken)
     if work.draining:
-        what = "ipvs: servers without connections are removed"
-        lines = [str(wait), *sorted(work.draining)]
-        yield from _script_step(Phase.DRAIN, what, SWEEP, lines, wait)
+        what = f"ipvsadm: servers that go with their connections, commands: {len(work.resting)}"
+        looks = [f"-L -n {name}" for name in sorted(work.draining)]
+        yield from _script_step(Phase.DRAIN, what, LEAVE, [str(wait), *work.resting, *looks], wait)
 
 
 def _set_step(phase: Phase, what: str, restore: Restore) -> Iterator[Step]:
@@ -209,9 +210,9 @@ def _leave(
     wanted = {server.place for server in new.servers} if new else set()
     gone = [server for server in old.servers if server.place not in wanted]
     if drains:
-        work.leaving.extend(f"-e {name} {replace(server, weight=0).write()}" for server in gone)
+        work.resting.extend(f"-e {name} {replace(server, weight=0).write()}" for server in gone)
         if gone:
-            work.draining.add(old.caught.place)
+            work.draining.add(name)
     else:
         work.leaving.extend(f"-d {name} {server.named()}" for server in gone)
 

@@ -1,7 +1,7 @@
 """The constant sh of steps that change virtual services and their servers.  dash and busybox.
 
-As long as nothing surprises, they read no more than what they change: a listing of all virtual
-services takes longer than most changes.
+As long as nothing surprises, they read no more than what they change, and start no process but
+ipvsadm: a listing of all virtual services takes longer than most changes, and so do some processes.
 """
 
 from __future__ import annotations
@@ -9,26 +9,8 @@ from __future__ import annotations
 from svcform.backends.proxy.ipvs.scripts import FUNCTIONS
 from svcform.lang.ipvs.listing import PLACES
 
-#: Reads what ``ipvsadm --restore`` takes.  Where a server is leaving, is gone, or was changed by
-#: somebody since the plan, that has something to say, and then what is still to be done is found
-#: out.  It (1.31) goes on after an error and says so nowhere but on stderr.
-CHANGE_SERVICES = (
-    FUNCTIONS
-    + r"""
-tell() { # COMMANDS
-  [ -n "$1" ] || return 0
-  said=$(printf '%s\n' "$1" | ipvsadm -R 2>&1) && [ -z "$said" ]
-}
-todo=$(cat)
-! tell "$todo" || exit 0
-todo=$({
-  ! has_ipvs || virtual
-  echo ==
-  printf '%s\n' "$todo"
-} | awk '
-"""
-    + PLACES
-    + r"""
+#: Functions of awk: what a line for ``ipvsadm --restore`` is about, in the words of a listing.
+_SUBJECTS = r"""
   function where(text,   port, host) { # 10.79.0.22:8080
     port = host = text
     sub(/.*:/, "", port)
@@ -36,115 +18,161 @@ todo=$({
     gsub(/[][]/, "", host)
     return toupper(place(host, port))
   }
-  !given && $0 == "==" { given = 1; next }
-  !given && $1 == "service" { there[$2 " " toupper($3)]; next }
-  !given && $1 == "server" { there[$2 " " toupper($3) " " toupper($4)]; next }
-  !given { next }
-  {
-    kind = $2 == "-f" ? "FWM" : $2 == "-t" ? "TCP" : $2 == "-u" ? "UDP" : "SCTP"
-    at = kind " " (kind == "FWM" ? hex($3, 8) : where($3))
-    for (i = 4; i < NF; i++) if ($i == "-r") at = at " " where($(i + 1))
-    line = substr($0, 4)
-    exists = at in there
-    if ($1 == "-A" || $1 == "-E") print (exists ? "-E " : "-A ") line
-    else if ($1 == "-a") print (exists ? "-e " : "-a ") line
-    else if ($1 == "-e" && (exists || $0 !~ / -w 0$/)) print (exists ? "-e " : "-a ") line
-    else if (exists) print
+  function subject(flag, at) { # FWM 40001000, TCP 0A60000A:0050
+    if (flag == "-f") return "FWM " hex(at, 8)
+    return (flag == "-t" ? "TCP " : flag == "-u" ? "UDP " : "SCTP ") where(at)
   }
-') || exit 1
-! tell "$todo" || exit 0
-printf '%s\n' "$said" >&2
-exit 1
+"""
+
+#: ``take``: what is to be done, from the standard input; what is short costs no process.
+#: ``change COMMANDS``: has ipvsadm carry them out.  Where a server is leaving, is gone, or was
+#: changed by somebody since the plan, that has something to say, and then what is still to be done
+#: is found out.  It (1.31) goes on after an error and says so nowhere but on stderr.
+_CHANGE = (
+    r"""
+nl='
+'
+take() {
+  given= is_long=
+  for number in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    IFS= read -r line || return 0
+    given=$given$line$nl
+  done
+  given=$given$(cat)$nl is_long=1
+}
+tell() { # COMMANDS
+  said=$(ipvsadm -R 2>&1 <<COMMANDS
+$1
+COMMANDS
+  )
+}
+change() {
+  [ -n "$1" ] || return 0
+  tell "$1" && [ -z "$said" ] && return 0
+  left=$({
+    ! has_ipvs || virtual
+    printf '==\n%s\n' "$1"
+  } | awk '
+"""
+    + PLACES
+    + _SUBJECTS
+    + r"""
+    !given && $0 == "==" { given = 1; next }
+    !given && $1 == "service" { there[$2 " " toupper($3)]; next }
+    !given && $1 == "server" { there[$2 " " toupper($3) " " toupper($4)]; next }
+    !given || NF == 0 { next }
+    {
+      at = subject($2, $3)
+      for (i = 4; i < NF; i++) if ($i == "-r") at = at " " where($(i + 1))
+      line = substr($0, 4)
+      exists = at in there
+      if ($1 == "-A" || $1 == "-E") print (exists ? "-E " : "-A ") line
+      else if ($1 == "-a") print (exists ? "-e " : "-a ") line
+      else if ($1 == "-e" && (exists || $0 !~ / -w 0$/)) print (exists ? "-e " : "-a ") line
+      else if (exists) print
+    }
+  ') || return 1
+  [ -n "$left" ] || return 0
+  tell "$left" && [ -z "$said" ] && return 0
+  printf '%s\n' "$said" >&2
+  return 1
+}
 """
 )
 
-#: Removes servers that are leaving and have no connection any more, and virtual services of which
-#: nothing else is left.  Reads for how many seconds to wait for that, and places of virtual
-#: services of ours; none but those are looked at.
-SWEEP = (
+#: Reads what ``ipvsadm --restore`` takes.
+CHANGE_SERVICES = FUNCTIONS + _CHANGE + 'take\nchange "$given"\n'
+
+#: Reads for how many seconds to wait for connections; commands that leave servers no new ones; and
+#: ``-L -n …`` for virtual services of ours, of which servers at weight 0 without a connection are
+#: removed, and so is what has no server then.  ipvsadm does all but that in one go.
+LEAVE = (
     FUNCTIONS
+    + _CHANGE
     + r"""
-read -r wait
-places=$(cat)
-has_ipvs && has ipvsadm || exit 0
-now() { read -r uptime rest </proc/uptime && echo "${uptime%%.*}"; }
-end=$(($(now) + ${wait:-0}))
-# What it says is "rest" where connections go on, and what ipvsadm and ipset have to complain of.
-sweep() {
-  printf '%s\n' "$places" | awk '
+look() { [ -z "$is_long" ] && tell "$given" && sort_out; }
+look_at_all() {
+  said=$({
+    printf '%s==\n' "$given"
+    cat /proc/net/ip_vs
+  } | awk '
 """
     + PLACES
+    + _SUBJECTS
     + r"""
-    function is_ours(kind, at,   host, port, set) {
-      if (kind == "FWM") return at ~ /^[4-7]/
-      host = endpoint(at)
-      port = host
-      sub(/.*:/, "", port)
-      sub(/:[^:]*$/, "", host)
-      set = host ~ /^\[/ ? "SVCFORM-6-VIRTUAL" : "SVCFORM-4-VIRTUAL"
-      gsub(/[][]/, "", host)
-      element[kind " " at] = set " " host "," tolower(kind) ":" port
-      return !system("ipset -q test " element[kind " " at])
+    !listing && $0 == "==" { listing = 1; next }
+    !listing { if ($1 == "-L") asked[subject($3, $4)]; next }
+    $1 ~ /^(FWM|TCP|UDP|SCTP)$/ {
+      is_asked = ($1 " " toupper($2)) in asked
+      stays = 0
+      if (!is_asked) next
+      if ($1 != "FWM") print $1, endpoint($2)
+      else print $1, sprintf("%.0f", number($2)) (caught($1, $2) ~ /-6$/ ? " IPv6" : "")
     }
-    function leave(at, which, server, connections) { # a line of a listing
-      if (connections) rest = 1
-      else {
-        print "-d " which " -r " server | tell
-        kept[at]--
-      }
-    }
-    function done(at, which) {
-      if (kept[at]) return
-      print "-D " which | tell
-      if (at in element) forgotten = forgotten "del " element[at] "\n"
-    }
-    function look(at, which,   command, line, word, there) {
-      command = "ipvsadm -L -n " which " 2>/dev/null"
-      while ((command | getline line) > 0) {
-        split(line, word, " ")
-        if (word[1] ~ /^(FWM|TCP|UDP|SCTP)$/) there = 1
-        if (word[1] != "->" || word[2] == "RemoteAddress:Port") continue
-        kept[at]++
-        if (word[4] == "0") leave(at, which, word[2], word[5] + word[6])
-      }
-      close(command)
-      if (there) done(at, which)
-    }
-    function look_at_all(   line, word, at, i) {
-      while ((getline line <"/proc/net/ip_vs") > 0) {
-        split(line, word, " ")
-        if (word[1] ~ /^(FWM|TCP|UDP|SCTP)$/) {
-          at = word[1] " " word[2]
-          if (at in asked) there[at]
-        }
-        if (word[1] != "->" || !(at in asked)) continue
-        kept[at]++
-        if (word[4] == "0") leave(at, asked[at], endpoint(word[2]), word[5] + word[6])
-      }
-      for (at in there) done(at, asked[at])
-    }
-    BEGIN { tell = "ipvsadm -R 2>&1" }
-    is_ours($1, $2) { asked[$1 " " $2] = caught($1, $2); count++ }
-    END {
-      if (count <= 8) for (at in asked) look(at, asked[at])
-      else look_at_all()
-      close(tell)
-      if (forgotten) {
-        printf "%s", forgotten | "ipset -exist restore 2>&1"
-        close("ipset -exist restore 2>&1")
-      }
-      if (rest) print "rest"
-    }
-  ' 2>&1
+    $1 == "->" && is_asked && ($4 == 0 || !stays++) { print $1, endpoint($2), $3, $4, $5, $6 }
+  ') && sort_out
+}
+# Sets what can go, and whether connections go on, by what ipvsadm lists; fails if it says more.
+sort_out() {
+  gone= forgotten= go_on= name=
+  before=$IFS
+  IFS=$nl
+  set -f
+  for line in $said; do
+    IFS=$before
+    set -- $line
+    case $1,$4,$5,$6 in
+    FWM,* | TCP,* | UDP,* | SCTP,*) leave && enter "$@" ;;
+    Prot,* | '->,Weight,'*) ;;
+    '->,0,0,0') idle="$idle-d $name -r $2$nl" ;;
+    '->,0,'*) stays=1 goes_on=1 ;;
+    '->,'*) stays=1 ;;
+    *) return 1 ;;
+    esac
+  done
+  IFS=$before
+  leave
+}
+enter() { # PROTOCOL ADDRESS, or FWM MARK VERSION: a virtual service
+  stays= goes_on= idle= element= port=${2##*:}
+  case $1 in
+  TCP) name="-t $2" element=tcp:$port ;;
+  UDP) name="-u $2" element=udp:$port ;;
+  SCTP) name="--sctp-service $2" element=sctp:$port ;;
+  *) name="-f $2" && [ "$3" != IPv6 ] || name="$name -6" ;;
+  esac
+  case $1,$2 in
+  FWM,*) ;;
+  *,*]:*) host=${2%]:*} && element="SVCFORM-6-VIRTUAL ${host#?},$element" ;;
+  *) element="SVCFORM-4-VIRTUAL ${2%:*},$element" ;;
+  esac
+}
+leave() { # what enter has come to
+  [ -n "$name" ] || return 0
+  [ -n "$stays" ] || idle="$idle-D $name$nl"
+  [ -n "$idle$goes_on" ] || return 0
+  [ -z "$element" ] || ipset -q test $element || return 0
+  gone=$gone$idle
+  go_on=$go_on$goes_on
+  [ -n "$stays" ] || forgotten=$forgotten${element:+del $element$nl}
+}
+now() { read -r now rest </proc/uptime && now=${now%%.*}; }
+read -r wait
+take
+has_ipvs && has ipvsadm || exit 0
+now
+end=$((now + wait))
+look || {
+  change "$(printf '%s' "$given" | grep -v '^-L ')" && look_at_all || exit 1
 }
 while :; do
-  said=$(sweep)
-  case $said in
-  '') exit 0 ;;
-  rest) [ "$(now)" -lt "$end" ] || exit 0 ;;
-  *) echo "$said" >&2; exit 1 ;;
-  esac
+  change "$gone" || exit 1
+  [ -z "$forgotten" ] || printf '%s' "$forgotten" | ipset -exist restore || exit 1
+  now
+  [ -n "$go_on" ] && [ "$now" -lt "$end" ] || exit 0
   sleep 1
+  given=$(printf '%s' "$given" | grep '^-L ')$nl
+  look || look_at_all || exit 1
 done
 """
 )

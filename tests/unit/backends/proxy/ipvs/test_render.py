@@ -56,7 +56,12 @@ def test_a_server_of_tcp_gets_no_new_connections_and_one_of_udp_goes():
     tcp = rendered(service(OLD, NEW), service(NEW))
     udp = rendered(service(OLD, NEW), service(NEW, drains=False))
 
-    assert lines(tcp, Phase.BREAK) == ["-e -f 1073745920 -r 10.0.0.1:80 -m -w 0"]
+    assert lines(tcp, Phase.DRAIN) == [
+        "0",
+        "-e -f 1073745920 -r 10.0.0.1:80 -m -w 0",
+        "-L -n -f 1073745920",
+    ]
+    assert len(tcp.steps) == 1
     assert lines(udp, Phase.BREAK) == ["-d -f 1073745920 -r 10.0.0.1:80"]
 
 
@@ -65,7 +70,8 @@ def test_servers_come_before_packets_are_led_to_them_and_go_after():
 
     assert lines(program, Phase.MAKE) == ["-a -f 1073745920 -r 10.0.0.2:80 -m -w 1"]
     assert lines(program, Phase.SWITCH) == [f"add {NAME} 10.96.0.1,tcp:80 skbmark 0x2"]
-    assert lines(program, Phase.BREAK) == ["-e -f 1073745920 -r 10.0.0.1:80 -m -w 0"]
+    assert lines(program, Phase.BREAK) == []
+    assert lines(program, Phase.DRAIN)[1] == "-e -f 1073745920 -r 10.0.0.1:80 -m -w 0"
 
 
 def test_with_the_last_of_a_family_everything_goes_at_once():
@@ -105,7 +111,7 @@ def test_an_apply_waits_for_connections_at_last_and_beyond_its_time_limit(asked:
 
     assert program.waits == asked
     assert program.steps[-1].waits == asked
-    assert lines(program, Phase.DRAIN) == [str(asked), "FWM 40001000"]
+    assert lines(program, Phase.DRAIN)[::2] == [str(asked), "-L -n -f 1073745920"]
     assert max(program.steps, key=lambda step: step.phase) is program.steps[-1]
 
 
@@ -124,7 +130,7 @@ def test_what_was_leaving_before_is_looked_at_again():
     )
     program = rendered(service(OLD), service(OLD, NEW), 30, listed)
 
-    assert lines(program, Phase.DRAIN) == ["30", "FWM 40002000", "FWM 40003000"]
+    assert lines(program, Phase.DRAIN) == ["30", "-L -n -f 1073750016", "-L -n -f 1073754112"]
 
 
 def test_the_way_back_undoes_the_way_there():
