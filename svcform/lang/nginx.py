@@ -34,7 +34,7 @@ class Frame(NamedTuple):
 
 
 def write_frame(frame: Frame) -> str:
-    """The main file, which includes ``proof.conf`` and all in ``services`` beside it.
+    """The main file, which includes all in ``services`` beside it, and ``proof.conf``.
 
     One worker: another one would not know the first one's clients.
     """
@@ -52,8 +52,8 @@ def write_frame(frame: Frame) -> str:
             "}",
             "stream {",
             f"    proxy_timeout {frame.idle_seconds}s;",
-            "    include proof.conf;",
             "    include services/*.conf;",
+            "    include proof.conf;",
             "}",
             "",
         )

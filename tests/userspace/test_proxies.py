@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import threading
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -18,7 +21,7 @@ from svcform.model.service import (
     TrafficPolicy,
 )
 from svcform.model.settings import Settings
-from svcform.policy.proxied import PROXY_ADDRESSES
+from svcform.policy.proxied import PROOF_PORTS, PROXY_ADDRESSES
 from tests.flow import worlds
 from tests.flow.arena import open_arena
 from tests.flow.model import World
@@ -73,6 +76,40 @@ def test_a_program_that_was_killed_is_missed_and_brought_back(node: NodeUnderTes
     node.apply(intent)
 
     assert node.changes_left(intent) == {}
+
+
+@pytest.mark.parametrize("program", ["haproxy", "nginx"])
+def test_an_apply_waits_until_the_old_process_takes_no_client_any_more(
+    node: NodeUnderTest, program: str
+):
+    """One that has not come to it yet would take clients to endpoints that they may not have."""
+    node.apply(intent_of(world(1)))
+    (old,) = workers(node, program)
+    applied = threading.Thread(target=node.apply, args=(intent_of(world(2)),))
+    node.arena.run("kill", "-STOP", old)
+    try:
+        applied.start()
+        limit = time.monotonic() + 60
+        while len(workers(node, program)) < 2:
+            assert time.monotonic() < limit
+            time.sleep(0.1)
+        applied.join(3)
+        waits = applied.is_alive()
+    finally:
+        node.arena.run("kill", "-CONT", old)
+        applied.join()
+
+    assert waits
+    assert len(workers(node, program)) == 1
+    assert node.changes_left(intent_of(world(2))) == {}
+
+
+def workers(node: NodeUnderTest, program: str) -> list[str]:
+    """Who takes connections to the proof's port, but for the main process (a child of init)."""
+    port = PROOF_PORTS[Protocol.TCP if program == "haproxy" else Protocol.UDP]
+    found = set(re.findall(r"pid=(\d+)", node.arena.run("ss", "-Hltnp", f"sport = :{port}")))
+    parents = node.arena.run("ps", "-e", "-o", "pid=,ppid=").splitlines()
+    return [pid for pid, parent in map(str.split, parents) if pid in found and parent != "1"]
 
 
 def test_what_somebody_wrote_into_a_file_is_put_right(node: NodeUnderTest):

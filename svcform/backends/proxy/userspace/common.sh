@@ -94,13 +94,25 @@ prove() { # SERVER
 			say "$1 does not serve its new configuration. $(why "$1")"
 			return 1
 		fi
-		sleep 0.1 2>/dev/null || sleep 1
+		rest
+	done
+	while [ "$(workers "$1" | wc -l)" -gt 1 ]; do
+		if [ $(($(uptime) - started)) -ge $((6 * pause)) ]; then
+			say "$1 still serves its old configuration, too, by one of the processes" $(workers "$1").
+			return 1
+		fi
+		rest
 	done
 }
+# An old one takes what is new until its turn comes to hang up; the socket of the proof is its last.
+workers() { # SERVER: those of its processes that take what is new
+	holders "$(proof_port "$1")" | grep -vx "$(server "$1")"
+}
+rest() { sleep 0.1 2>/dev/null || sleep 1; }
 check() { # SERVER FOLDER: what the server itself says of the files there
 	case $1 in
 	nginx) nginx -t -q -c "$2/nginx.conf" ;;
-	*) haproxy -c -f "$2/$1.cfg" -f "$2/proof.cfg" -f "$2/all.cfg" >/dev/null ;;
+	*) haproxy -c -f "$2/$1.cfg" -f "$2/all.cfg" -f "$2/proof.cfg" >/dev/null ;;
 	esac
 }
 why() { # SERVER
@@ -113,7 +125,9 @@ why() { # SERVER
 # ---- starting and stopping, by the init system, or without one
 holders() { # PORT: the processes that listen there on the loopback
 	for inode in $(awk -v end="$(printf ':%04X' "$1")" '$4 == "0A" && index($2, end) == 9 { print $10 }' /proc/net/tcp); do
-		ls -l /proc/[0-9]*/fd/* 2>/dev/null | sed -n "s,.* /proc/\([0-9]*\)/fd/[0-9]* -> socket:\[$inode\]\$,\1,p"
+		ls -l /proc/[0-9]*/fd 2>/dev/null | awk -v socket="socket:[$inode]" '
+			/^\/proc\/[0-9]+\/fd:$/ { split($0, part, "/"); shown = 0 }
+			$NF == socket && !shown { print part[3]; shown = 1 }'
 	done
 }
 # Workers of nginx outlive a master that was killed, and hold its sockets.
@@ -126,14 +140,14 @@ launch() { # SERVER
 	ulimit -n 262144 2>/dev/null || ulimit -n "$(ulimit -H -n)" 2>/dev/null
 	case $1 in
 	nginx) nginx -c $etc/nginx/nginx.conf ;;
-	*) haproxy -W -D -q -f "$etc/$1/$1.cfg" -f "$etc/$1/proof.cfg" -f "$etc/$1/all.cfg" ;;
+	*) haproxy -W -D -q -f "$etc/$1/$1.cfg" -f "$etc/$1/all.cfg" -f "$etc/$1/proof.cfg" ;;
 	esac >/dev/null </dev/null
 }
 stop_by_signal() { # SERVER
 	pid=$(server "$1")
 	[ -z "$pid" ] || kill "$pid"
 	started=$(uptime)
-	while [ -n "$(server "$1")" ] && [ $(($(uptime) - started)) -lt 20 ]; do sleep 0.1 2>/dev/null || sleep 1; done
+	while [ -n "$(server "$1")" ] && [ $(($(uptime) - started)) -lt 20 ]; do rest; done
 }
 # When no rule leads to a server any more: what it has may come to its end, for five seconds at most.
 # HAProxy knows of that.  nginx only counts seconds, conntrack has who was not answered yet.
@@ -142,7 +156,7 @@ drain() { # SERVER
 	[ -n "$pid" ] || return 0
 	[ "$1" = nginx ] || kill -USR1 "$pid"
 	started=$(uptime)
-	while is_under_way "$1" && [ $(($(uptime) - started)) -lt 5 ]; do sleep 0.1 2>/dev/null || sleep 1; done
+	while is_under_way "$1" && [ $(($(uptime) - started)) -lt 5 ]; do rest; done
 }
 is_under_way() { # SERVER
 	[ "$1" = nginx ] || { [ -n "$(server "$1")" ] && return 0 || return 1; }

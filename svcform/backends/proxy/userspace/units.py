@@ -103,7 +103,7 @@ def unit_of(server: Server, facts: Facts) -> Unit:
     folder = folder_of(server)
     main = f"{folder}/{server.frame}"
     # In this order they are read.
-    files = (main, f"{folder}/proof.cfg", f"{folder}/all.cfg")
+    files = (main, f"{folder}/all.cfg", f"{folder}/proof.cfg")
     command = (
         "/usr/bin/env",
         server.program,
