@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from svcform.engine import fleet
-from svcform.engine.observe import Opener, Progress
+from svcform.engine.observe import Opener
 from svcform.engine.outcome import Outcome, Result
 from svcform.engine.play_lock import Claim, hold, lock_nodes
+from svcform.engine.progress import Progress, Remarks
 from svcform.engine.run_node import RunOptions, run_node
 from svcform.errors import Interrupted, LockHeld, NodeError, UsageError
 from svcform.model.node import Node, Play
@@ -140,6 +141,7 @@ class _Work:
     opener: Opener
     options: RunOptions
     on_interrupt: Callable[[Sequence[str]], None] | None
+    remarks: Remarks = field(default_factory=Remarks)
 
     def run(
         self, nodes: Sequence[Node], forks: int, progress: Progress | None
@@ -148,11 +150,14 @@ class _Work:
             if progress:
                 progress(node.name, _as_outcome(node.name, outcome).result.value)
 
-        results = fleet.run(nodes, self._one, forks, done, self.on_interrupt)
+        underway = fleet.begin(nodes, self._one, forks, self.remarks)
+        wait = progress.wait if progress else None
+        results = underway.outcomes(done, self.on_interrupt, wait)
         return {node.name: _as_outcome(node.name, results.get(node.name)) for node in nodes}
 
     def _one(self, node: Node) -> Outcome:
-        return run_node(self.plans[node.name], node, self.opener, self.options)
+        options = replace(self.options, listener=self.remarks.listener(node.name))
+        return run_node(self.plans[node.name], node, self.opener, options)
 
 
 def _as_outcome(name: str, result: Outcome | NodeError | None) -> Outcome:

@@ -10,7 +10,7 @@ from svcform.engine.observe import Opener
 from svcform.errors import HostKeyMismatch, NodeError, Unreachable
 from svcform.model.node import Node
 from svcform.program.bundle import ask_script
-from svcform.transport.contract import Binding, ExecResult
+from svcform.transport.contract import Binding, ExecResult, Listener
 
 UNKNOWN = "unknown"
 """The outcome of a run that the node knows nothing of."""
@@ -62,7 +62,7 @@ class Line:
     """The way to a run's runner; ``binding`` is where the run was started.
 
     ``on_silence`` hears the node's name and the seconds that it is still waited for, once it can't
-    be reached, nor a moment later.
+    be reached, nor a moment later.  ``listener`` hears what the node says meanwhile.
     """
 
     node: Node
@@ -70,6 +70,7 @@ class Line:
     binding: Binding
     run: str
     on_silence: Callable[[str, int], None] | None = None
+    listener: Listener | None = None
 
     def ask(self, word: str, patience: float, why: str = "") -> Answer:
         """Hand a word to the runner, and why, over connections of their own.
@@ -100,7 +101,8 @@ class Line:
                     f"Another machine answers at {session.binding.address} now: its host key is "
                     f"{session.binding.host_key}."
                 )
-            return parse_answer(session.exec(ask_script(*words), timeout=timeout))
+            script = ask_script(*words)
+            return parse_answer(session.exec(script, timeout=timeout, listener=self.listener))
 
 
 def _pauses() -> Iterator[float]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from svcform.engine.progress import Patience, Remarks, Wait
 from svcform.errors import Interrupted, NodeError, SvcformError
 from svcform.model.node import Node
 
@@ -32,7 +34,7 @@ class _Crew(Generic[T]):
     done: list[tuple[Node, T | NodeError]] = field(default_factory=list)
     bell: queue.SimpleQueue[None] = field(default_factory=queue.SimpleQueue)
     stopped: threading.Event = field(default_factory=threading.Event)
-    busy: dict[str, None] = field(default_factory=dict)
+    busy: dict[str, float] = field(default_factory=dict)
 
     def start(self, count: int) -> None:
         started = 0
@@ -52,7 +54,7 @@ class _Crew(Generic[T]):
                 node = self.waiting.get_nowait()
             except queue.Empty:
                 return
-            self.busy[node.name] = None
+            self.busy[node.name] = time.monotonic()
             outcome = self._outcome(node)
             self.busy.pop(node.name, None)
             self.done.append((node, outcome))
@@ -76,20 +78,23 @@ class Underway(Generic[T]):
     """Work that has begun on some nodes."""
 
     nodes: Sequence[Node]
+    remarks: Remarks
     _crew: _Crew[T]
 
     def outcomes(
         self,
         on_done: Callable[[Node, T | NodeError], None] | None = None,
         on_interrupt: Callable[[Sequence[str]], None] | None = None,
+        on_wait: Callable[[Sequence[Wait]], None] | None = None,
     ) -> Mapping[str, T | NodeError]:
         """Wait for all nodes: outcomes by name, in nodes' order.
 
         ``on_done`` is called in the calling thread for each node.  The first Ctrl-C starts no more
         nodes, whose outcome then is ``Interrupted``, and waits for those that run, whose names
-        ``on_interrupt`` is told; the second raises ``KeyboardInterrupt``.
+        ``on_interrupt`` is told; the second raises ``KeyboardInterrupt``.  ``on_wait`` is told of
+        nodes that take long, with what they said last in ``remarks``.
         """
-        told, crew = 0, self._crew
+        told, crew, patience = 0, self._crew, Patience()
         interrupted = on_interrupt
         while told < len(self.nodes):
             try:
@@ -103,6 +108,9 @@ class Underway(Generic[T]):
                     told += 1
                     if on_done is not None:
                         on_done(node, outcome)
+                waits = patience.due(crew.busy.copy(), self.remarks.latest)
+                if waits and on_wait is not None:
+                    on_wait(waits)
             except KeyboardInterrupt:
                 if crew.stopped.is_set():
                     raise
@@ -111,13 +119,21 @@ class Underway(Generic[T]):
         return {node.name: found[node.name] for node in self.nodes}
 
 
-def begin(nodes: Sequence[Node], work: Callable[[Node], T], forks: int = FORKS) -> Underway[T]:
-    """Begin the work on every node, at most ``forks`` at a time, in threads of its own."""
+def begin(
+    nodes: Sequence[Node],
+    work: Callable[[Node], T],
+    forks: int = FORKS,
+    remarks: Remarks | None = None,
+) -> Underway[T]:
+    """Begin the work on every node, at most ``forks`` at a time, in threads of its own.
+
+    ``remarks`` is where the work puts what nodes say meanwhile.
+    """
     crew: _Crew[T] = _Crew(work, queue.SimpleQueue())
     for node in nodes:
         crew.waiting.put(node)
     crew.start(min(max(forks, 1), len(nodes)))
-    return Underway(nodes, crew)
+    return Underway(nodes, remarks or Remarks(), crew)
 
 
 def run(

@@ -7,11 +7,12 @@ it is, and trust nothing that a user's environment could bring along.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from functools import cache
 
 from svcform.errors import BecomeFailed, ReadingFailed
 from svcform.program.layout import STATE_DIRECTORY
-from svcform.transport.contract import BECAME, ExecResult, Installed, Session
+from svcform.transport.contract import BECAME, ExecResult, Installed
 
 #: Where it lies; root's, like the folder.
 READING = Installed(f"{STATE_DIRECTORY}/reading")
@@ -33,15 +34,14 @@ def installed_head(script: str) -> str:
     return _HEAD.format(path=READING.path, became=BECAME, mark=f"echo {_mark(script)}")
 
 
-def read_by_installed(
-    session: Session, script: str, *, stdin: bytes, timeout: float
-) -> ExecResult | None:
+def read_by_installed(run: Callable[[Installed], ExecResult], script: str) -> ExecResult | None:
     """What the installed script answers, or None where it isn't there or is not allowed either.
 
-    Raises ReadingFailed where it is that of another svcform.
+    ``run`` is a session's exec, with all that the script wants.  Raises ReadingFailed where it is
+    that of another svcform.
     """
     try:
-        result = session.exec(READING, stdin=stdin, timeout=timeout)
+        result = run(READING)
     except BecomeFailed:
         return None
     if not result.stdout.startswith(_mark(script).encode() + b"\n"):

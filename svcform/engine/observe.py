@@ -5,25 +5,23 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 
 from svcform.backends.contract import Informant, Reading, Status
 from svcform.backends.registry import BACKENDS
 from svcform.engine import fleet
 from svcform.engine.facts import parse_facts
 from svcform.engine.installed import read_by_installed
+from svcform.engine.progress import Progress, Remarks
 from svcform.engine.recorded import Recorded, parse_recorded
-from svcform.errors import BecomeFailed, NodeError, ReadingFailed
+from svcform.errors import BecomeFailed, NodeError, ReadingFailed, Unreachable
 from svcform.model.facts import Facts
 from svcform.model.node import Connection, Node
 from svcform.program.reading import Section, parse_reading, reading_input, reading_script
-from svcform.transport.contract import Binding, ExecResult, Session
+from svcform.transport.contract import Binding, ExecResult, Listener, Session
 
 Opener = Callable[[Node], Session]
 """Opens a session to a node; raises a NodeError where it can't."""
-
-Progress = Callable[[str, str], None]
-"""Told of a node's name and of the stage it has reached: ``observed``, ``applied``, …"""
 
 _STATUS = {0: Status.READ, 90: Status.ABSENT, 91: Status.TOOL_MISSING, 92: Status.REFUSED}
 _TIMEOUT = 300.0
@@ -45,12 +43,13 @@ class Observation:
 
 def begin(nodes: Sequence[Node], opener: Opener, *, forks: int = 32) -> fleet.Underway[Observation]:
     """Begin to read all nodes, at most ``forks`` at a time; :func:`finish` has what comes of it."""
+    remarks = Remarks()
 
     def work(node: Node) -> Observation:
         with opener(node) as session:
-            return _observe_one(session, node.connection)
+            return _observe_one(session, node, remarks)
 
-    return fleet.begin(nodes, work, forks)
+    return fleet.begin(nodes, work, forks, remarks)
 
 
 def finish(
@@ -63,7 +62,7 @@ def finish(
             stage = outcome.reason if isinstance(outcome, NodeError) else "observed"
             progress(node.name, stage)
 
-    return underway.outcomes(done)
+    return underway.outcomes(done, on_wait=progress.wait if progress else None)
 
 
 def observe(
@@ -113,10 +112,17 @@ def understand(sections: Mapping[str, Section], binding: Binding) -> Observation
     )
 
 
-def _observe_one(session: Session, connection: Connection) -> Observation:
+def _observe_one(session: Session, node: Node, remarks: Remarks) -> Observation:
     nonce = secrets.token_hex(16)
-    given = reading_input(nonce, compress=is_remote(connection))
-    result = _run_reading(session, given, connection)
+    given = reading_input(nonce, compress=is_remote(node.connection))
+    try:
+        result = _run_reading(session, given, node.connection, remarks.listener(node.name))
+    except Unreachable as error:
+        if what := remarks.latest.get(node.name):
+            raise Unreachable(
+                f"{error} The node was waiting for {what!r}.", remedy=error.remedy
+            ) from error
+        raise
     if result.code:
         said = result.stderr.decode(errors="replace").strip()[-300:]
         raise ReadingFailed(
@@ -126,14 +132,17 @@ def _observe_one(session: Session, connection: Connection) -> Observation:
     return parse_observation(result.stdout, nonce, session.binding)
 
 
-def _run_reading(session: Session, given: bytes, connection: Connection) -> ExecResult:
+def _run_reading(
+    session: Session, given: bytes, connection: Connection, listener: Listener
+) -> ExecResult:
     script = the_reading_script()
     try:
-        return session.exec(script, stdin=given, timeout=_TIMEOUT)
+        return session.exec(script, stdin=given, timeout=_TIMEOUT, listener=listener)
     except BecomeFailed:
         if connection.become_password is not None:
             raise
-        result = read_by_installed(session, script, stdin=given, timeout=_TIMEOUT)
+        exec_ = partial(session.exec, stdin=given, timeout=_TIMEOUT, listener=listener)
+        result = read_by_installed(exec_, script)
         if result is None:
             raise
         return result

@@ -20,7 +20,7 @@ from svcform.plan.plan import NodePlan
 from svcform.plan.snapshot import ObjectAddress
 from svcform.program.bundle import RunRequest, carry_script, write_bundle
 from svcform.program.layout import LAYOUT
-from svcform.transport.contract import Binding, Session
+from svcform.transport.contract import Binding, Listener, Session
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,7 @@ class RunOptions:
     way there.  ``on_silence`` hears of a node that does not answer any more, and how many seconds
     it is waited for.  With ``checks`` a node confirms only where its own checks succeed.
     ``answer`` is asked, with a node's name and seconds to answer in, for a node with the local
-    connection.
+    connection.  ``listener`` hears what the node says that it waits for.
     """
 
     project: str
@@ -45,6 +45,7 @@ class RunOptions:
     on_silence: Callable[[str, int], None] | None = None
     checks: bool = False
     answer: Callable[[str, int], bool] | None = None
+    listener: Listener | None = None
 
 
 _RETRY = 1.0
@@ -108,6 +109,7 @@ class _Run:
                 binding=binding,
                 run=run,
                 on_silence=self.options.on_silence,
+                listener=self.options.listener,
             )
             try:
                 answer = self._carry(session, run, nonce)
@@ -123,7 +125,9 @@ class _Run:
     def _carry(self, session: Session, run: str, nonce: str) -> Answer:
         bundle = write_bundle(self._request(run, nonce))
         timeout = self._run_timeout + 60.0
-        return parse_answer(session.exec(carry_script(), stdin=bundle, timeout=timeout))
+        listener = self.options.listener
+        script = carry_script()
+        return parse_answer(session.exec(script, stdin=bundle, timeout=timeout, listener=listener))
 
     def _follow(self, line: Line, lost: Unreachable, nonce: str) -> Outcome:
         """The connection was lost on the way; the run has gone on without it, if it had begun."""

@@ -19,16 +19,17 @@ from svcform.program.program import Checkpoint, Fingerprint, Program, Step
 from svcform.program.reading import shell_source
 
 _RUNNER = (
-    "common",
-    "lock",
-    "outcome",
-    "guard",
-    "run",
-    "conversation",
-    "checks",
-    "restore",
-    "people",
-    "main",
+    "runner/common",
+    "watch",
+    "runner/lock",
+    "runner/outcome",
+    "runner/guard",
+    "runner/run",
+    "runner/conversation",
+    "runner/checks",
+    "runner/restore",
+    "runner/people",
+    "runner/main",
 )
 
 
@@ -67,7 +68,7 @@ def ask_script(*words: str) -> str:
 @cache
 def runner_script() -> str:
     """The runner, one script of the pieces in ``runner/``: nodes have nothing to include."""
-    return "\n".join(shell_source(f"runner/{piece}.sh") for piece in _RUNNER)
+    return "\n".join(shell_source(f"{piece}.sh") for piece in _RUNNER)
 
 
 def write_bundle(request: RunRequest) -> bytes:

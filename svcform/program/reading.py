@@ -21,6 +21,9 @@ everything() {
 %(calls)s
 	finish
 }
+ended() { remark ended "$@"; }
+watch $$ %(limit)s ended </dev/null >/dev/null &
+watcher=$!
 if [ "$form" = gzip ] && has gzip; then
 	printf 'svcform-reading %%s gzip\\n' "$nonce"
 	everything | gzip -1 -c
@@ -28,7 +31,11 @@ else
 	printf 'svcform-reading %%s plain\\n' "$nonce"
 	everything
 fi
+unwatch $watcher
 """
+
+LIMIT = 60
+"""Seconds that one tool may take: listings of 100,000 endpoints take some."""
 
 
 class Section(NamedTuple):
@@ -45,14 +52,18 @@ def shell_source(name: str) -> str:
     return files("svcform.program").joinpath(name).read_text(encoding="utf-8")
 
 
-def reading_script(probes: Iterable[tuple[str, str]]) -> str:
-    """The whole script for these probes (name, sh), in their order."""
+def reading_script(probes: Iterable[tuple[str, str]], limit: int = LIMIT) -> str:
+    """The whole script for these probes (name, sh), in their order.
+
+    A tool that runs for ``limit`` seconds ends it; standard error has a remark for each.
+    """
     functions, calls = [], []
     for number, (name, script) in enumerate(probes):
         functions.append(f"probe_{number}() {{\n{script}\n}}\n")
         calls.append(f"\tsection {name} probe_{number}")
-    caller = _CALLER % {"calls": "\n".join(calls)}
-    return shell_source("reading.sh") + "\n" + "\n".join(functions) + caller
+    caller = _CALLER % {"calls": "\n".join(calls), "limit": limit}
+    sources = [shell_source("reading.sh"), shell_source("watch.sh"), *functions]
+    return "\n".join(sources) + caller
 
 
 def reading_input(nonce: str, *, compress: bool) -> bytes:

@@ -6,6 +6,7 @@ Raises, from :mod:`svcform.errors`: ``Unreachable``, ``HostKeyMismatch``, ``Auth
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
@@ -36,6 +37,13 @@ class Binding:
 BECAME = "SVCFORM-BECAME"
 
 
+#: How a line on a script's standard error begins that is for us, while the script still runs.
+REMARK = "svcform-remark\t"
+
+Listener = Callable[[str], None]
+"""Told of a remark, without :data:`REMARK`, as it arrives; what it raises ends the exec."""
+
+
 @dataclass(frozen=True, slots=True)
 class Installed:
     """A script that lies on the node: the become method's whole command is ``sh PATH``.
@@ -55,11 +63,17 @@ class Session(Protocol):
         ...
 
     def exec(
-        self, script: str | Installed, *, stdin: bytes = b"", timeout: float = 120.0
+        self,
+        script: str | Installed,
+        *,
+        stdin: bytes = b"",
+        timeout: float = 120.0,
+        listener: Listener | None = None,
     ) -> ExecResult:
         """Run a script by the node's ``sh``, as root where the node's connection says become.
 
-        ``stdin`` is the script's standard input.  Both streams are drained together.
+        ``stdin`` is the script's standard input.  Both streams are drained together; ``listener``
+        is told of the script's remarks meanwhile.
         Raises ``Unreachable`` on a lost connection or after ``timeout`` seconds.
         """
         ...

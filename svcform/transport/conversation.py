@@ -6,12 +6,13 @@ import re
 
 from svcform.errors import BecomeFailed, NodeError, Unreachable
 from svcform.model.node import Connection
-from svcform.transport.contract import ExecResult
+from svcform.transport.contract import REMARK, ExecResult, Listener
 from svcform.transport.framing import Framed
 
 #: PAM modules that don't know sudo's ``-p`` ask in their own words.
 _FOREIGN_PROMPT = re.compile(rb"(?i)passw[^\n]*: ?\Z")
 _QUOTED = 400
+_REMARK = re.compile(rb"^" + REMARK.encode() + rb"([^\n]*)\n", re.MULTILINE)
 
 
 class Stream:
@@ -45,12 +46,20 @@ class Conversation:
     shell is there to read it, so that neither ends up in the other's place.
     """
 
-    def __init__(self, framed: Framed, connection: Connection, label: str) -> None:
+    def __init__(
+        self,
+        framed: Framed,
+        connection: Connection,
+        label: str,
+        listener: Listener | None = None,
+    ) -> None:
         self.stdout = Stream(framed.markers)
         self.stderr = Stream(framed.markers)
         self._framed = framed
         self._connection = connection
         self._label = label
+        self._listener = listener
+        self._told = 0
         self._password_sent = False
         self._payload_sent = False
 
@@ -64,12 +73,14 @@ class Conversation:
     def hear(self, stdout: bytes, stderr: bytes) -> tuple[bytes, bool]:
         """What to send after these bytes arrived, and whether it is the last.
 
-        Raises ``BecomeFailed`` where the password is asked for a second time.
+        Raises ``BecomeFailed`` where the password is asked for a second time, and what the
+        listener raises.
         """
         if stdout:
             self.stdout.feed(stdout)
         if stderr:
             self.stderr.feed(stderr)
+            self._tell()
         if self._payload_sent or not self._framed.prompt:
             return b"", False
         if self.stdout.began:
@@ -78,6 +89,15 @@ class Conversation:
         if self._asked():
             return self._password(), False
         return b"", False
+
+    def _tell(self) -> None:
+        if self._listener is None or not self.stderr.began:
+            return
+        end = self.stderr.text.rfind(b"\n") + 1
+        lines = bytes(self.stderr.text[self._told : end])
+        self._told = end
+        for remark in _REMARK.findall(lines):
+            self._listener(remark.decode("utf-8", "replace"))
 
     def _asked(self) -> bool:
         if self.stderr.awaited != 1:
@@ -101,9 +121,10 @@ class Conversation:
     def result(self, code: int) -> ExecResult:
         """What the script left.  Raises ``BecomeFailed`` where it never got to run."""
         if self.stdout.began:
-            return ExecResult(
-                code=code, stdout=bytes(self.stdout.text), stderr=bytes(self.stderr.text)
-            )
+            stderr = bytes(self.stderr.text)
+            if self._listener is not None:
+                stderr = _REMARK.sub(b"", stderr)
+            return ExecResult(code=code, stdout=bytes(self.stdout.text), stderr=stderr)
         raise self._failure(code)
 
     def _failure(self, code: int) -> NodeError:

@@ -17,7 +17,7 @@ from typing import IO, Self
 
 from svcform.errors import BecomeFailed, Unreachable
 from svcform.model.node import Connection
-from svcform.transport.contract import Binding, ExecResult, Installed, Session
+from svcform.transport.contract import Binding, ExecResult, Installed, Listener, Session
 from svcform.transport.conversation import Conversation
 from svcform.transport.framing import frame, needs_terminal
 
@@ -73,15 +73,20 @@ class LocalSession:
         return Binding(address=self._connection.host, port=0)
 
     def exec(
-        self, script: str | Installed, *, stdin: bytes = b"", timeout: float = 120.0
+        self,
+        script: str | Installed,
+        *,
+        stdin: bytes = b"",
+        timeout: float = 120.0,
+        listener: Listener | None = None,
     ) -> ExecResult:
         """Run a script by ``sh``, as root where the node's connection says become.
 
         After ``timeout`` seconds the script and all it started are killed.  Raises ``Unreachable``
-        then, and ``BecomeFailed``.
+        then, ``BecomeFailed``, and what the listener raises.
         """
         framed = frame(script, stdin, self._connection, secrets.token_hex(8))
-        conversation = Conversation(framed, self._connection, self._connection.host)
+        conversation = Conversation(framed, self._connection, self._connection.host, listener)
         argv = (*self._prefix, "/bin/sh", "-c", framed.command)
         try:
             process = subprocess.Popen(

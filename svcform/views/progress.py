@@ -4,12 +4,32 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Protocol, Self, TextIO
 
-from svcform.views.text import clean
+from svcform.views.text import clean, shorten
 
 _PATIENCE = 1.0
+
+
+class Wait(Protocol):
+    """A node that others wait for."""
+
+    @property
+    def node(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def seconds(self) -> int:
+        """For how long."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """What holds it up, or empty."""
+        ...
 
 
 class NodeProgress:
@@ -26,6 +46,7 @@ class NodeProgress:
         self._live = stream.isatty()
         self._lines = lines and not self._live
         self._stages: dict[str, str] = {}
+        self._waits: dict[str, str] = {}
         self._lock = threading.Lock()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -52,15 +73,34 @@ class NodeProgress:
         """A node has reached a stage."""
         with self._lock:
             self._stages[node] = stage
+            self._waits.pop(node, None)
             if self._lines:
                 self._stream.write(f"{clean(node)}: {clean(stage)}\n")
                 self._stream.flush()
+
+    def wait(self, waits: Sequence[Wait]) -> None:
+        """These nodes take long: a line of their own where there is no terminal."""
+        if not self._total:
+            return
+        names = {
+            wait.node: f"{wait.node} ({wait.what})" if wait.what else wait.node for wait in waits
+        }
+        with self._lock:
+            self._waits |= names
+        if not self._live:
+            told = clean(shorten(list(names.values())))
+            seconds = min(wait.seconds for wait in waits)
+            self._stream.write(f"{self._verb}, still waiting after {seconds} s for {told}\n")
+            self._stream.flush()
 
     def _text(self) -> str:
         with self._lock:
             last = list(self._stages.items())[-1:]
             count = len(self._stages)
+            waits = list(self._waits.values())
         latest = "".join(f"  {clean(node)}: {clean(stage)}" for node, stage in last)
+        if waits:
+            latest = f"  waiting for {clean(shorten(waits, 3))}"
         return f"{self._verb} {count}/{self._total} nodes{latest}"
 
     def _show(self) -> None:

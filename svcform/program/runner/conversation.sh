@@ -31,6 +31,8 @@ begin() {
 # Also after a connection was lost.  A worker that has just been started has not said yet who it is.
 follow() {
 	idle=0 word=
+	see_uptime
+	began=$up told=$up
 	until settled; do
 		[ -d "$dir" ] || forgotten
 		idle=$((idle + 1))
@@ -42,9 +44,16 @@ follow() {
 				break
 			}
 		fi
+		say_what_it_is_at 2>&5
 		pause "$dir/outcome" "$dir/awaiting"
-	done 2>/dev/null
+	done 5>&2 2>/dev/null
 	tell
+}
+say_what_it_is_at() { # now and then
+	see_uptime
+	[ "$up" -ge $((told + 5)) ] || return 0
+	told=$up
+	remark waiting $((up - began)) "$(doing)"
 }
 # Another one may hear the end of a run, too, whose connection was lost, and take the run away then.
 forgotten() {
@@ -73,9 +82,12 @@ decide() { # MARK
 	# Also on a disk that is full.
 	: >>"$dir/$1"
 	tries=0 word=
+	see_uptime
+	began=$up told=$up
 	until concluded || [ $tries -ge 3000 ]; do
 		[ -d "$dir" ] || forgotten
 		running guard || running worker || adopt
+		say_what_it_is_at
 		pause "$dir/outcome"
 		tries=$((tries + 1))
 	done

@@ -46,10 +46,32 @@ watch_once() {
 		[ -e "$dir/outcome" ] || [ "$(cat "$dir/phase")" = awaiting ] || [ -e "$dir/failed" ] ||
 			roll_back "The runner was killed."
 	elif see_uptime && [ "$up" -ge "$end" ]; then
+		at=$(doing)
 		read -r pid _ <"$dir/worker"
 		kill -9 "-$pid" 2>/dev/null || kill -9 "$pid" 2>/dev/null
-		roll_back "The steps took longer than $(meta run_timeout) s."
+		roll_back "The steps took longer than $(meta run_timeout) s; the last was $at."
 	fi
+}
+doing() { # what the run is at, and the command that it waits for
+	see_phase
+	who=worker
+	case $phase in
+	'') at="the look before the first step" ;;
+	awaiting) at="the confirmation" ;;
+	committing) who=guard at="storing the new state" ;;
+	restoring) who=guard at="going back" ;;
+	*)
+		at=$(tail -n 1 "$dir/journal" | cut -d ' ' -f 1,3-)
+		case $at in
+		start*) at="\"${at#start }\"" ;;
+		done*) at="the read-back" ;;
+		*) at="the rehearsal" ;;
+		esac
+		;;
+	esac
+	read -r pid _ <"$dir/$who"
+	command=$(awaited "$pid" 0)
+	printf '%s\n' "$at${command:+: ${command#* }}"
 }
 # What a killed worker or guard of this boot was running goes on without it, and would undo the undoing.
 end_rest() { # WHAT

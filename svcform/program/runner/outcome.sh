@@ -49,7 +49,21 @@ owe_nothing() {
 	done
 }
 # Host settings come first: rules that find no forwarding, or no route, would stop their traffic.
-put_back() { # CHECKPOINT LEFT RESTORED: its backends in their order; rows that go and come back
+# A tool that hangs must not hold a node for ever.
+put_back() { # CHECKPOINT LEFT RESTORED, and "$dir/late" where one took too long
+	rm -f "$dir/late"
+	put_all_back "$@" &
+	job=$!
+	limit=$(meta run_timeout)
+	watch $job "${limit:-300}" late 2>/dev/null &
+	beside=$!
+	wait $job
+	back=$?
+	unwatch $beside
+	return $back
+}
+late() { put "$dir/late" "\"$2\" had not ended after $1 s."; }
+put_all_back() { # CHECKPOINT LEFT RESTORED: its backends in their order; rows that go and come back
 	failed=0
 	for backend in $(sort -n "$1/order" | cut -f 2); do
 		sh "$1/$backend.restore" "$1/$backend" >>"$dir/log" 2>&1 || failed=1
@@ -61,6 +75,7 @@ put_back_at_last() { # a tool may be in somebody's way for a moment, or be kille
 	for try in 1 2 3 4 5; do
 		[ "$try" = 1 ] || sleep 1
 		! put_back "$dir/checkpoint" "$dir/services.come" "$dir/services.gone" || return 0
+		[ ! -e "$dir/late" ] || break
 	done
 	return 1
 }
@@ -78,8 +93,9 @@ roll_back() { # REASON
 		receipt rolled-back "$1"
 		conclude rolled-back "$1"
 	else
-		receipt failed-changed "$1 $not_back"
-		conclude failed-changed "$1 $not_back"
+		why="$1 $not_back $(cat "$dir/late" 2>/dev/null)"
+		receipt failed-changed "${why% }"
+		conclude failed-changed "${why% }"
 	fi
 }
 # Done twice, where the power went in between, it comes to the same.

@@ -1,6 +1,7 @@
 # ---- the run
 
 refuse() { # OUTCOME DETAIL: before anything was changed
+	[ -z "$watcher" ] || unwatch "$watcher"
 	put "$dir/detail" "$2"
 	disown
 	release_lock
@@ -11,6 +12,9 @@ refuse() { # OUTCOME DETAIL: before anything was changed
 stale() { # with a reading, for the controller to say what moved
 	read_back >"$dir/answer" 2>>"$dir/log"
 	refuse stale "$1"
+}
+give_up() { # SECONDS COMMAND: there is no guard yet
+	refuse error "\"$2\" had not ended after $1 s; nothing was changed."
 }
 fail() {
 	put "$dir/failed" "$1"
@@ -61,6 +65,9 @@ checkpoint() { # INTO RUN: the folder of the run that made the state, or nothing
 	done
 	persist_tree "$1"
 }
+ended() { # why the reading was, as its last remark has it
+	tail -n 1 "$dir/log" | awk -F "$tab" '$2 == "ended" { print "\"" $4 "\" had not ended after " $3 " s." }'
+}
 read_back() { printf '%s\n%s\n' "$(meta nonce)" "$(meta form)" | sh "$dir/reading"; }
 run_one() { # FILE WHAT: the last words of a step that fails
 	given=$dir/${1%.*}.stdin
@@ -108,6 +115,7 @@ claim() {
 }
 work() {
 	trap '' HUP INT
+	watcher=
 	put "$dir/worker" "$$ $(started $$)"
 	take_lock || {
 		[ -e "$dir/taken" ] && refuse lock-held "$(holder "$dir/taken")"
@@ -116,6 +124,8 @@ work() {
 	recover
 	[ ! -e "$dir/recovered" ] ||
 		stale "An earlier run had ended in the middle, and $(others_are_owed && echo "could not be" || echo was) put in order."
+	watch $$ "$(meta run_timeout)" give_up 2>/dev/null &
+	watcher=$!
 	check_owner
 	check_fresh
 	checkpoint "$dir/checkpoint" "" || refuse error "The checkpoint can't be made: $(tail -n 1 "$dir/log")"
@@ -124,6 +134,8 @@ work() {
 		/dev/zero >"$dir/reserve" && : >"$dir/journal" || refuse error "There is no room in $state."
 	claim || refuse error "There is no room in $state."
 	persist "$state"/* "$state" "$dir/meta" "$dir/connections" "$dir"/services.*
+	unwatch $watcher
+	watcher=
 	enter running || refuse error "There is no room in $state."
 	detached guard "$dir"
 	tries=0
@@ -134,7 +146,7 @@ work() {
 	done
 	syslog "start run=$(meta run) plan=$(meta plan) who=$(meta who) source=$(meta source)"
 	run_steps
-	read_back >"$dir/answer" 2>>"$dir/log" || fail "The read-back failed."
+	read_back >"$dir/answer" 2>>"$dir/log" || fail "The read-back failed. $(ended)"
 	checkpoint "$dir/after" "$dir" && fingerprints >"$dir/after/prints" && prepare_commit ||
 		fail "The new state can't be stored."
 	uptime >"$dir/awaiting"

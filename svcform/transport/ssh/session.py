@@ -9,7 +9,7 @@ from typing import Self
 
 from svcform.errors import BecomeFailed, Unreachable
 from svcform.model.node import Connection
-from svcform.transport.contract import Binding, ExecResult, Installed
+from svcform.transport.contract import Binding, ExecResult, Installed, Listener
 from svcform.transport.conversation import Conversation
 from svcform.transport.framing import Framed, frame, needs_terminal
 from svcform.transport.ssh.connect import LOST, Link
@@ -35,16 +35,21 @@ class SshSession:
         return Binding(address=target.host, port=target.port, host_key=key)
 
     def exec(
-        self, script: str | Installed, *, stdin: bytes = b"", timeout: float = 120.0
+        self,
+        script: str | Installed,
+        *,
+        stdin: bytes = b"",
+        timeout: float = 120.0,
+        listener: Listener | None = None,
     ) -> ExecResult:
         """Run a script by the node's ``sh``, as root where the node's connection says become.
 
         Raises ``Unreachable`` on a lost connection or after ``timeout`` seconds, and
-        ``BecomeFailed``.
+        ``BecomeFailed`` and what the listener raises.
         """
         deadline = time.monotonic() + timeout
         try:
-            return self._exec(script, stdin, deadline)
+            return self._exec(script, stdin, deadline, listener)
         except LOST as error:
             if isinstance(error, TimeoutError) or time.monotonic() >= deadline:
                 raise Unreachable(
@@ -56,27 +61,32 @@ class SshSession:
                 f" {str(error).rstrip('.') or 'it closed'}."
             ) from None
 
-    def _exec(self, script: str | Installed, stdin: bytes, deadline: float) -> ExecResult:
+    def _exec(
+        self, script: str | Installed, stdin: bytes, deadline: float, listener: Listener | None
+    ) -> ExecResult:
         if self._by_terminal:
-            return self._exec_by_terminal(script, stdin, deadline)
+            return self._exec_by_terminal(script, stdin, deadline, listener)
         framed = frame(script, stdin, self._connection, secrets.token_hex(8))
         try:
-            return self._run(framed, deadline)
+            return self._run(framed, deadline, listener)
         except BecomeFailed as error:
             if "tty" not in str(error) or self._connection.become_method != "sudo":
                 raise
         # sudoers says requiretty
-        return self._exec_by_terminal(script, stdin, deadline)
+        return self._exec_by_terminal(script, stdin, deadline, listener)
 
     def _exec_by_terminal(
-        self, script: str | Installed, stdin: bytes, deadline: float
+        self, script: str | Installed, stdin: bytes, deadline: float, listener: Listener | None
     ) -> ExecResult:
         label = self._target.label
         self._by_terminal = True
-        return exec_by_terminal(self._link, self._connection, label, (script, stdin), deadline)
+        work = (script, stdin)
+        return exec_by_terminal(
+            self._link, self._connection, label, work, deadline, listener=listener
+        )
 
-    def _run(self, framed: Framed, deadline: float) -> ExecResult:
-        conversation = Conversation(framed, self._connection, self._target.label)
+    def _run(self, framed: Framed, deadline: float, listener: Listener | None) -> ExecResult:
+        conversation = Conversation(framed, self._connection, self._target.label, listener)
         with open_channel(self._link, deadline) as channel:
             channel.exec_command(framed.command)
             pump = Pump(channel, deadline)

@@ -15,7 +15,7 @@ import paramiko
 
 from svcform.errors import BecomeFailed
 from svcform.model.node import Connection
-from svcform.transport.contract import ExecResult, Installed
+from svcform.transport.contract import ExecResult, Installed, Listener
 from svcform.transport.conversation import Conversation, Stream, wrong_password
 from svcform.transport.framing import Framed, frame_fifos, frame_terminal
 from svcform.transport.ssh.connect import LOST, Link
@@ -69,13 +69,15 @@ def exec_by_terminal(
     label: str,
     work: tuple[str | Installed, bytes],
     deadline: float,
+    *,
+    listener: Listener | None = None,
 ) -> ExecResult:
     """Run a script with its standard input as another user.
 
-    Raises ``BecomeFailed``, ``TimeoutError`` and what a lost connection raises.
+    Raises ``BecomeFailed``, ``TimeoutError``, and what a lost connection or the listener raises.
     """
     framed = frame_fifos(*work, secrets.token_hex(8))
-    conversation = Conversation(framed, connection, label)
+    conversation = Conversation(framed, connection, label, listener)
     with ExitStack() as stack:
         streams = stack.enter_context(open_channel(link, deadline))
         streams.exec_command(framed.command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import signal
 import subprocess
@@ -192,8 +193,36 @@ def test_steps_that_take_too_long_are_undone(lab_node: LabNode) -> None:
     made = with_step(plan(lab_node.node(), port()), "sleep", "30")
     outcome = carry_out(lab_node.node(), made, replace(OPTIONS, run_timeout=2))
     assert outcome.result is Result.ROLLED_BACK
-    assert outcome.detail == "The steps took longer than 2 s."
+    assert re.fullmatch(
+        r"The steps took longer than 2 s; the last was \"one more\": sleep 30\.", outcome.detail
+    )
     assert settings(lab_node) == before
+    lab_node.wait_until_idle()
+
+
+def test_a_tool_that_hangs_before_there_is_a_guard_is_ended(lab_node: LabNode) -> None:
+    made = plan(lab_node.node(), port())
+    first, *others = made.nodes[0].program.fingerprints
+    hangs = replace(first, script="exec sleep 53")
+    program = replace(made.nodes[0].program, fingerprints=(hangs, *others))
+    made = replace(made, nodes=(replace(made.nodes[0], program=program),))
+    outcome = carry_out(lab_node.node(), made, replace(OPTIONS, run_timeout=2))
+    assert outcome.result is Result.ROLLED_BACK
+    assert re.fullmatch(
+        r'"sleep 53" had not ended after \d+ s; nothing was changed\.', outcome.detail
+    )
+    lab_node.wait_until_idle()
+    assert carry_out(lab_node.node(), plan(lab_node.node(), port())).result is Result.APPLIED
+
+
+def test_a_tool_that_hangs_on_the_way_back_is_ended_and_named(lab_node: LabNode) -> None:
+    made = with_step(plan(lab_node.node(), port()), "false")
+    first, *others = made.nodes[0].checkpoints
+    checkpoints = (replace(first, restore="exec sleep 53"), *others)
+    stuck = replace(made, nodes=(replace(made.nodes[0], checkpoints=checkpoints),))
+    outcome = carry_out(lab_node.node(), stuck, replace(OPTIONS, run_timeout=3))
+    assert outcome.result is Result.CHANGED
+    assert re.search(r'could not be put back; .* "sleep 53" had not ended', outcome.detail)
     lab_node.wait_until_idle()
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
+from subprocess import PIPE
 
 import pytest
 
@@ -68,3 +70,24 @@ def test_a_nonce_is_hexadecimal(nonce: str) -> None:
     script = reading_script([])
     result = subprocess.run(["dash", "-c", script], input=f"{nonce}\nplain\n".encode(), check=False)
     assert result.returncode == 64
+
+
+def test_a_tool_that_hangs_ends_the_reading_and_is_named() -> None:
+    """In every shell, packed or not; nothing of it is left."""
+    hangs = ("a.slow", "x=$(sh -c 'sleep 53; :' iptables-save -t nat) | cat")
+    script = reading_script([("a.good", "echo x"), hangs], limit=4)
+    shells = [["dash"], ["busybox", "sh"], ["bash", "--posix"]]
+    readings = [
+        (subprocess.Popen([*shell, "-c", script], stdin=PIPE, stdout=PIPE, stderr=PIPE), compress)
+        for shell in shells
+        for compress in (False, True)
+    ]
+    for reading, compress in readings:
+        out, err = reading.communicate(reading_input(NONCE, compress=compress), timeout=60)
+        assert reading.returncode == -9
+        assert re.search(
+            rb"^svcform-remark\tended\t\d+\tsh -c sleep 53; : iptables-save -t nat$", err
+        )
+        with pytest.raises(ReadingFailed):
+            parse_reading(out, NONCE)
+    assert subprocess.run(["pgrep", "-f", "^sleep 53"], check=False).returncode == 1
