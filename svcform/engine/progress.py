@@ -47,8 +47,8 @@ class Remarks:
             seconds, _, what = rest.partition("\t")
             if kind == "ended":
                 raise ReadingFailed(
-                    f"{what!r} had not ended on the node after {seconds} s.",
-                    remedy="Look there what it waits for.",
+                    f"The reading was ended: the node was still at {what!r} after {seconds} s.",
+                    remedy="Look there what that waits for.",
                 )
             self.latest[node] = what
 

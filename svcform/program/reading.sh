@@ -21,6 +21,8 @@ has() { command -v "$1" >/dev/null 2>&1; }
 # section costs one process, and those of its own.
 section() {
 	printf '%s begin %s\n' "$nonce" "$1"
+	SVCFORM_SECTION=$1 # its commands show it to whoever looks what hangs
+	export SVCFORM_SECTION
 	note=$("$2" 2>&1 >&4 </dev/null)
 	code=$?
 	[ -z "$note" ] || note=$(printf '%s' "$note" | tail -c 600 | tr '\n' ' ')

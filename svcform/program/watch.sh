@@ -15,7 +15,7 @@ descendants() { # PID BUT: with their start times, without those of BUT
 }
 command_line() { tr '\0\n\t' '   ' <"/proc/$1/cmdline" 2>/dev/null; }
 # The first below a shell that is neither its copy nor svcform's own.
-awaited() { # PID BUT: for how many seconds it has run, and its command line
+awaited() { # PID BUT: for how many seconds it has run, in which section, and its command line
 	own=$(command_line "$1")
 	IFS=. read -r up _ </proc/uptime
 	descendants "$1" "$2" | while read -r pid since; do
@@ -23,8 +23,9 @@ awaited() { # PID BUT: for how many seconds it has run, and its command line
 		case $line in
 		'' | "$own" | "sh $state/"* | "gzip -1 -c " | "sleep 5 ") continue ;;
 		esac
+		section=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | sed -n 's/^SVCFORM_SECTION=//p')
 		# A second has 100 of proc(5)'s clock ticks on all architectures that Debian still has.
-		printf '%s %.100s\n' $((up - since / 100)) "${line% }"
+		printf '%s %.100s\n' $((up - since / 100)) "${section:+$section: }${line% }"
 		break
 	done
 }

@@ -86,7 +86,7 @@ def test_a_tool_that_hangs_ends_the_reading_and_is_named() -> None:
         out, err = reading.communicate(reading_input(NONCE, compress=compress), timeout=60)
         assert reading.returncode == -9
         assert re.search(
-            rb"^svcform-remark\tended\t\d+\tsh -c sleep 53; : iptables-save -t nat$", err
+            rb"^svcform-remark\tended\t\d+\ta.slow: sh -c sleep 53; : iptables-save -t nat$", err
         )
         with pytest.raises(ReadingFailed):
             parse_reading(out, NONCE)
