@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from svcform.backends.contract import Reading, RenderInput, Status
 from svcform.backends.dns.coredns import COREDNS
 from svcform.backends.dns.coredns.observe import serial
-from svcform.diagnostics import errors
+from svcform.diagnostics import Diagnostic, errors
 from svcform.model.facts import Facts
 from svcform.model.settings import Settings
 from svcform.plan.diff import Change, compare
@@ -60,6 +60,10 @@ class Node:
         for step in self.plan(world, absent=absent, highest=highest)[1]:
             done = self.machine.exec(*step.command, given=step.stdin)
             assert done.returncode == 0, done.stderr.decode()
+
+    def caveats(self, world: World) -> Sequence[Diagnostic]:
+        """What keeps CoreDNS from serving there."""
+        return COREDNS.caveats(self._read(), self.facts, self._intent(world, absent=False))
 
     def serial(self) -> int:
         """The highest serial in its files."""

@@ -149,7 +149,7 @@ def test_who_has_port_53_is_named_before_anything_is_done(site):
             "coredns",
             "dns is true on n1, and no coredns is in root's PATH there.",
         ),
-        ("bash nc", "n1 has neither bash nor nc, and an apply has to ask"),
+        ("bash dig python3 host nc", "n1 has none of bash, dig, python3, host and a nc that"),
     ],
 )
 def test_what_is_missing_on_a_node_stops_its_plan_by_name(site, tools, says):

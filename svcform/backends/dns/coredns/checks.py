@@ -13,6 +13,8 @@ from svcform.diagnostics import Diagnostic, Severity
 from svcform.model.facts import Facts
 from svcform.policy.intent import Intent
 
+#: With any of them the node's scripts ask CoreDNS.
+_ASKERS = frozenset({"bash", "dig", "python3", "host", "nc"})
 _HOLDER = re.compile(r'\("([^"]*)",pid=(\d+)')
 
 
@@ -38,13 +40,14 @@ def caveats(
                 "the program on the node, or set coredns_binary to its path.",
             )
         )
-    if not tools & {"bash", "nc"}:
+    if not tools & _ASKERS:
         found.append(
             _error(
                 "SVC463",
                 "CoreDNS can't be asked on the node",
-                f"{intent.node_name} has neither bash nor nc, and an apply has to ask the running "
-                "CoreDNS what it serves. Install one of them on the node.",
+                f"{intent.node_name} has none of bash, dig, python3, host and a nc that knows -u, "
+                "and an apply has to ask the running CoreDNS what it serves. Install one of them "
+                "on the node.",
             )
         )
     own = set(facts_of(readings, "running"))
@@ -75,23 +78,25 @@ def _taken(
 def _overlaps(held: str, wanted: str) -> bool:
     if held == "*":
         return True
-    address = ipaddress.ip_address(held)
+    address = ipaddress.ip_address(held.strip("[]"))
     if address.is_unspecified:
-        # An IPv6 socket for all addresses mostly takes IPv4, too.
-        return address.version == 6 or ipaddress.ip_address(wanted).version == 4
-    return str(address) == wanted
+        return ipaddress.ip_address(wanted).version == address.version
+    # A socket of IPv6 may be bound to an address of IPv4.
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    return str(mapped or address) == wanted
 
 
 def _socket(line: str) -> tuple[str, str, str] | None:
     """Address, process and its number of a line of ``ss -H -lntup``."""
     words = line.split()
     place = next((word for word in words if word.endswith(":53")), "")
-    address = place.rpartition(":")[0].partition("%")[0].strip("[]")
+    address = place.rpartition(":")[0].partition("%")[0]
     holder = _HOLDER.search(line)
     if not place:
         return None
     name, pid = holder.groups() if holder else ("an unknown process", "-")
-    return address or "*", name, pid
+    # One of IPv6 that takes IPv4, too, is "*" (iproute2 4.15), and ":::53" before.
+    return "*" if address in {"", "::"} else address, name, pid
 
 
 def _error(code: str, summary: str, detail: str) -> Diagnostic:

@@ -90,9 +90,12 @@ is_led() { head -n 1 "$1" 2>/dev/null | grep -q '^# svcform wrote this file'; }
 lead() { # PATH MODE: its text is in PATH.new
 	if [ "$1" = $resolv ] && ! is_led $resolv; then
 		rm -f "$folder/resolv.conf.before"
-		[ ! -e $resolv ] || cp -p $resolv "$folder/resolv.conf.before" || return 1
+		{ [ ! -e $resolv ] && [ ! -L $resolv ]; } || cp -a $resolv "$folder/resolv.conf.before" || return 1
 	fi
-	chmod "$2" "$1.new" && persist "$1.new" && mv "$1.new" "$1" || return 1
+	chmod "$2" "$1.new" && persist "$1.new" && mv "$1.new" "$1" || {
+		rm -f "$1.new"
+		return 1
+	}
 	[ "$1" = $resolv ] || restart_resolved
 }
 unlead() { # PATH
@@ -103,8 +106,8 @@ unlead() { # PATH
 	if [ "$1" != $resolv ]; then
 		rm -f "$1" && restart_resolved
 		rmdir "${1%/*}" 2>/dev/null
-	elif [ -e "$folder/resolv.conf.before" ]; then
-		cp -p "$folder/resolv.conf.before" $resolv.new && persist $resolv.new && mv $resolv.new $resolv &&
+	elif [ -e "$folder/resolv.conf.before" ] || [ -L "$folder/resolv.conf.before" ]; then
+		cp -a "$folder/resolv.conf.before" $resolv.new && persist $resolv.new && mv $resolv.new $resolv &&
 			rm -f "$folder/resolv.conf.before" || return 1
 	else
 		rm -f $resolv
@@ -114,16 +117,26 @@ unlead() { # PATH
 restart_resolved() { [ "$SVCFORM_BOOT" = boot ] || systemctl -q try-restart systemd-resolved.service; }
 
 # ---- serials: RFC 1982, and never 0, with which CoreDNS does not start
-serial_of() { awk '$4 == "SOA" && $3 == "IN" { print $7; exit }' "$1" 2>/dev/null; }
+serial_of() { # FILE: empty for what is none, or 0
+	awk '$4 == "SOA" && $3 == "IN" {
+		if ($7 ~ /^[0-9]+$/ && $7 > 0 && $7 < 4294967296) print $7
+		exit
+	}' "$1" 2>/dev/null
+}
+live_serial() { # ORIGIN: that of its file; of what the server still answers, where that is gone
+	found=$(serial_of "$folder/${1}zone")
+	[ -n "$found" ] || found=$(served_serial "$1")
+	printf '%s' "$found"
+}
 later() { # ONE OTHER: whether one comes after the other
 	difference=$((($1 - $2) & 4294967295))
 	[ "$difference" -ne 0 ] && [ "$difference" -lt 2147483648 ]
 }
-next_serial() { # PLANNED LIVE: the planned one, unless what is live is as late by now
-	if [ -z "$2" ] || later "$1" "$2"; then
+next_serial() { # PLANNED LIVE: the planned one, unless what is live is as late by now; each may be empty
+	if [ -n "$1" ] && { [ -z "$2" ] || later "$1" "$2"; }; then
 		printf '%s\n' "$1"
 	else
-		after=$((($2 + 1) & 4294967295))
+		after=$(((${2:-0} + 1) & 4294967295))
 		[ "$after" -ne 0 ] || after=1
 		printf '%s\n' "$after"
 	fi
@@ -132,31 +145,79 @@ next_serial() { # PLANNED LIVE: the planned one, unless what is live is as late 
 # ---- questions to the running server
 port=53
 spare=$((20000 + $$ % 10000))
-question() { # NAME TYPE CLASS: the bytes of a query, type and class as octal numbers
+askers='bash dig python3 host nc' # nc takes a second for each
+can_ask() { # TOOL
+	has "$1" && { [ "$1" != nc ] || nc -h 2>&1 </dev/null | grep -q -e '-u'; }
+}
+asker=$(for tool in $askers; do can_ask $tool && echo $tool && break; done)
+question() { # NAME TYPE CLASS: the bytes of a query
 	text='\123\106\000\000\000\001\000\000\000\000\000\000'
 	for label in $(printf '%s' "$1" | tr . ' '); do
 		text=$text$(printf '\\%03o' ${#label})$label
 	done
+	case $2 in SOA) text=$text'\000\000\006\000' ;; TXT) text=$text'\000\000\020\000' ;; esac
+	case $3 in IN) text=$text'\001' ;; CH) text=$text'\003' ;; esac
 	# shellcheck disable=SC2059 # the escapes are the text
-	printf "$text"'\000\000'"\\$2"'\000'"\\$3"
+	printf "$text"
 }
-ask() { # ADDRESS NAME TYPE CLASS: the answer in hexadecimal digits
+udp='
+import socket, sys
+host, port, query = sys.argv[1:]
+family, kind, _, _, place = socket.getaddrinfo(host, int(port), 0, socket.SOCK_DGRAM)[0]
+with socket.socket(family, kind) as asking:
+    asking.settimeout(1)
+    asking.sendto(open(query, "rb").read(), place)
+    sys.stdout.buffer.write(asking.recv(4096))
+'
+hexadecimal() { od -An -v -tx1 | tr -d ' \n'; }
+ask() { # ADDRESS NAME TYPE CLASS: the answer as text or in hexadecimal digits, as the tool has it
 	question "$2" "$3" "$4" >"$work/question" || return 1
-	if has bash; then
+	case $asker in
+	bash)
 		bash -c 'exec 3<>"/dev/udp/$1/$3" && cat "$2" >&3 && timeout 1 dd bs=4096 count=1 <&3' \
-			ask "$1" "$work/question" "$port" 2>/dev/null
-	elif has nc; then
-		nc -u -w 1 "$1" "$port" <"$work/question" 2>/dev/null
-	fi | od -An -v -tx1 | tr -d ' \n'
+			ask "$1" "$work/question" "$port" | hexadecimal
+		;;
+	dig) dig +norecurse +tries=1 +time=1 +short -p "$port" "@$1" -c "$4" -t "$3" "$2" ;;
+	python3) python3 -c "$udp" "$1" "$port" "$work/question" | hexadecimal ;;
+	host) host -r -p "$port" -R 1 -W 1 -c "$4" -t "$3" "$2" "$1" ;;
+	nc) nc -u -w 1 "$1" "$port" <"$work/question" | hexadecimal ;;
+	esac 2>/dev/null
+}
+# What stands behind the serial in all of svcform's SOA records.
+times='7200 1800 86400'
+served_serial() { # ORIGIN
+	[ -n "$(server)" ] || return 0
+	address=$(addresses 2>/dev/null | head -n 1)
+	answer=$(ask "${address:-127.0.0.1}" "${1%.}" SOA IN)
+	case $answer in
+	*" $times "*) printf '%s\n' "$answer" | sed -n "s/.* \([0-9]*\) $times .*/\1/p" | head -n 1 ;;
+	*)
+		# shellcheck disable=SC2086 # times are words
+		found=$(printf '%s\n' "$answer" | sed -n "s/.*\(........\)$(printf '%08x' $times).*/\1/p")
+		[ -z "$found" ] || printf '%d\n' "0x$found"
+		;;
+	esac
 }
 uptime() { cut -d . -f 1 /proc/uptime; }
-until_answered() { # ADDRESS NAME TYPE CLASS HEX: waits until the answer holds these digits
+is_answered() { # ADDRESS NAME TYPE CLASS HEX TEXT: whether the answer holds these digits, or this text
+	case $(ask "$1" "$2" "$3" "$4") in *"$5"* | *"$6"*) return 0 ;; esac
+	return 1
+}
+# Waits until the answer is there, and says what may be wrong where it can't come.
+until_answered() { # ADDRESS NAME TYPE CLASS HEX TEXT WHY...
 	started=$(uptime)
-	while :; do
-		case $(ask "$1" "$2" "$3" "$4") in *"$5"*) return 0 ;; esac
+	doubted=
+	until is_answered "$1" "$2" "$3" "$4" "$5" "$6"; do
 		waited=$(($(uptime) - started))
-		[ $waited -lt 15 ] || return 1
-		[ $waited -lt 3 ] || [ -n "$(server)" ] || return 1
+		if [ -n "$doubted" ]; then
+			[ $waited -lt "$limit" ] || return 1
+		elif [ $waited -ge 5 ] || { [ $waited -ge 3 ] && [ -z "$(server)" ]; }; then
+			doubted=yes
+			reason=$(shift 6 && "$@")
+			[ -z "$reason" ] || return 1
+			# CoreDNS reads 10 MB and more in a second; a busy node takes its time.
+			limit=$((60 + $(du -sk "$folder" | cut -f 1) / 1000))
+		fi
 		sleep 0.1 2>/dev/null || sleep 1
 	done
 }
@@ -171,26 +232,34 @@ run_line() { # COREFILE: the words that run a CoreDNS with it
 	sed -n "/^# run: /{s///;s|$folder/Corefile|$1|;p;q;}" "$folder/Corefile"
 }
 last_words() { tail -n 3 | tr '\n' ' '; }
-why() { # the last words of a server that does not run
-	[ -n "$(server)" ] && return
-	timeout 3 $(run_line "$folder/Corefile") 2>&1 </dev/null | last_words
+# What a server says that ends at once, the program missing for instance.
+words_of() { # COREFILE
+	# shellcheck disable=SC2046 # its words
+	timeout 5 $(run_line "$1") >"$work/said" 2>&1 </dev/null
+	case $? in
+	124 | 143) ;; # it ran until its time was over
+	*) last_words <"$work/said" ;;
+	esac
 }
-why_not_at() { # ADDRESS: what it can't be bound for
+why() { # ADDRESS: why it is not served there
+	[ -n "$(server)" ] || { words_of "$folder/Corefile" && return; }
 	ip -o addr 2>/dev/null | grep -q -F " $1/" || printf 'The node does not have the address %s.' "$1"
 }
 why_zone() { # ORIGIN: what a CoreDNS of its own has to say of a zone that the running one does not take
-	[ -n "$(server)" ] || { why && return; }
+	[ -n "$(server)" ] || { words_of "$folder/Corefile" && return; }
 	printf '%s:%s {\nbind 127.0.0.1\nfile %s\n}\n' "$1" "$spare" "$folder/${1}zone" >"$work/Corefile"
-	timeout 3 $(run_line "$work/Corefile") 2>&1 </dev/null | grep -v -x -F "$1:$spare" | last_words
+	words_of "$work/Corefile"
 }
-mark_of() { # COREFILE: by which a server that has read it is known, in hexadecimal digits
-	awk '$1 == "chaos" { mark = $2 } END { printf "%s", mark }' "$1" | od -An -v -tx1 | tr -d ' \n'
+text_mark() { awk '$1 == "chaos" { mark = $2 } END { printf "%s", mark }' "$1"; }
+is_mark_served() { # COREFILE ADDRESS
+	is_answered "$2" version.bind TXT CH "$(text_mark "$1" | hexadecimal)" "$(text_mark "$1")"
 }
 prove_corefile() { # that the running server has read the Corefile
-	hex=$(mark_of "$folder/Corefile")
+	mark=$(text_mark "$folder/Corefile")
+	hex=$(printf '%s' "$mark" | hexadecimal)
 	for address in $(addresses); do
-		until_answered "$address" version.bind 020 003 "$hex" || {
-			say "CoreDNS does not serve its new configuration at $address port 53. $(why)$(why_not_at "$address")"
+		until_answered "$address" version.bind TXT CH "$hex" "$mark" why "$address" || {
+			say "CoreDNS does not serve its new configuration at $address port 53. $reason"
 			return 1
 		}
 	done
@@ -200,8 +269,8 @@ prove_zone() { # ORIGIN: that the running server answers with the file's serial
 	# shellcheck disable=SC2086 # numbers are words
 	hex=$(printf '%08x' $numbers)
 	for address in $(addresses); do
-		until_answered "$address" "${1%.}" 006 001 "$hex" || {
-			say "CoreDNS does not serve the serial ${numbers%% *} of $1 at $address port 53. $(why_zone "$1")"
+		until_answered "$address" "${1%.}" SOA IN "$hex" " $numbers" why_zone "$1" || {
+			say "CoreDNS does not serve the serial ${numbers%% *} of $1 at $address port 53. $reason"
 			return 1
 		}
 	done

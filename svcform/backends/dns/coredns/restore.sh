@@ -21,11 +21,12 @@ body() { awk '$4 == "SOA" && $3 == "IN" { $7 = "" } { print }' "$1" 2>/dev/null;
 put_zone() { # FILE
 	live=$folder/${1##*/}
 	[ "$(body "$1" | cksum)" != "$(body "$live" | cksum)" ] || return 0
-	serial=$(next_serial "$(serial_of "$1")" "$(serial_of "$live")")
+	origin=${1##*/}
+	origin=${origin%zone}
+	serial=$(next_serial "$(serial_of "$1")" "$(live_serial "$origin")")
 	awk -v serial="$serial" '$4 == "SOA" && $3 == "IN" && !done { $7 = serial; done = 1 } { print }' \
 		"$1" >"$folder/.${1##*/}.new" && mv "$folder/.${1##*/}.new" "$live" || return 1
-	origin=${1##*/}
-	printf '%s\n' "${origin%zone}" >>"$work/changed"
+	[ -z "$(serial_of "$live")" ] || printf '%s\n' "$origin" >>"$work/changed"
 }
 mkdir -p "$folder" && rm -f "$folder"/.*.new || exit 1
 for entry in "$saved"/coredns/*.zone; do
@@ -51,7 +52,8 @@ if [ -e "$saved/running" ] && [ "$SVCFORM_BOOT" != boot ]; then
 	[ -z "$act" ] || service "$act" || exit 1
 	[ -z "$act" ] || prove_corefile || exit 1
 	sort -u "$work/changed" 2>/dev/null | while read -r origin; do
-		prove_zone "$origin" || exit 1
+		# One that CoreDNS does not take was put there by somebody before.
+		prove_zone "$origin" || { [ -n "$(server)" ] && [ -n "$(why_zone "$origin")" ]; } || exit 1
 	done || exit 1
 fi
 for entry in $resolv $drop_in; do

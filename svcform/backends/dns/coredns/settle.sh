@@ -32,7 +32,7 @@ write_zone() { # ORIGIN SERIAL HEAD TAIL WHOLE
 	file=$folder/${1}zone
 	: >"$work/old"
 	[ "$5" = whole ] || [ ! -e "$file" ] || tail -n +3 "$file" >"$work/old" || return 1
-	serial=$(next_serial "$2" "$(serial_of "$file")")
+	serial=$(next_serial "$2" "$(live_serial "$1")")
 	awk 'FILENAME == ARGV[1] { gone[$0]; next } !($0 in gone)' "$part.gone" "$work/old" >"$work/kept" &&
 		sort "$work/kept" "$part.come" >"$work/body" || return 1
 	new=$folder/.${1}zone.new
@@ -62,13 +62,12 @@ try() {
 		$1 == "bind" { print "bind 127.0.0.1"; next }
 		/^[^ \t#].*:53/ { gsub(/:53/, ":" port) }
 		{ print }' "$folder/Corefile" >"$work/Corefile"
-	hex=$(mark_of "$work/Corefile")
 	$(run_line "$work/Corefile") -dns.port "$spare" >"$work/said" 2>&1 </dev/null &
 	tried=$!
 	started=$(uptime)
 	ends=
 	port=$spare
-	until case $(ask 127.0.0.1 version.bind 020 003) in *"$hex"*) ;; *) false ;; esac do
+	until is_mark_served "$work/Corefile" 127.0.0.1; do
 		! grep -qs '^State:.[ZX]' /proc/$tried/status && [ -d /proc/$tried ] || ends=yes
 		[ -z "$ends" ] && [ $(($(uptime) - started)) -lt 10 ] || break
 		sleep 0.1 2>/dev/null || sleep 1
@@ -90,7 +89,7 @@ act() { # VERB: what does not start says why
 	esac
 	service "$1" && return
 	case $1 in
-	restart | reload) say "CoreDNS does not start. $(why)" ;;
+	restart | reload) say "CoreDNS does not start. $(words_of "$folder/Corefile")" ;;
 	stop | disable | forget) return 0 ;;
 	esac
 	return 1
