@@ -6,13 +6,11 @@ from argparse import Namespace
 
 from svcform.cli import parser as flags
 from svcform.cli.console import console
-from svcform.cli.nodes import named_node
+from svcform.cli.nodes import fail, named_node
 from svcform.engine.observe import observe
 from svcform.errors import NodeError
 from svcform.views.history import history_json, history_text
-from svcform.views.text import clean
-
-_UNREADABLE = 4
+from svcform.views.progress import NodeProgress
 
 
 def add(subparsers: flags.Subparsers) -> None:
@@ -29,10 +27,10 @@ def run(arguments: Namespace) -> int:
     """Read the node's receipts and print them, the latest first."""
     out = console(arguments)
     node, open_node = named_node(arguments, out)
-    seen = observe([node], open_node)[node.name]
+    with NodeProgress(out.stderr, "Reading", 1) as progress:
+        seen = observe([node], open_node, progress=progress)[node.name]
     if isinstance(seen, NodeError):
-        out.say(clean(f"{node.name}: {seen} {seen.remedy}".rstrip()))
-        return _UNREADABLE
+        return fail(out, node, seen)
     receipts = seen.recorded.receipts[::-1]
     out.result(history_json(node.name, receipts) if out.json else history_text(receipts))
     return 0

@@ -8,8 +8,13 @@ from svcform.cli.console import Console
 from svcform.cli.opening import opener
 from svcform.cli.reading import by_name, read_nodes
 from svcform.engine.observe import Opener
-from svcform.errors import UsageError
+from svcform.errors import NodeError, OwnershipRefused, UsageError
 from svcform.model.node import Node
+from svcform.views.plan_json import findings_json
+from svcform.views.text import clean
+
+_UNREADABLE = 4
+_REFUSED = 7
 
 
 def named_node(arguments: Namespace, out: Console) -> tuple[Node, Opener]:
@@ -19,3 +24,14 @@ def named_node(arguments: Namespace, out: Console) -> tuple[Node, Opener]:
     if arguments.node not in nodes:
         raise UsageError(f"{arguments.node} is no node that a play of this project chooses.")
     return nodes[arguments.node], opener(inputs.inventory_dir)
+
+
+def fail(out: Console, node: Node, error: NodeError) -> int:
+    """Say why nothing was done with the node; the exit code."""
+    code = _REFUSED if isinstance(error, OwnershipRefused) else _UNREADABLE
+    if out.json:
+        problem = {"name": node.name, "reason": error.reason, "remedy": error.remedy}
+        body = {"exit_code": code, "message": str(error), "node": problem}
+        out.result(findings_json("error", (), body))
+    out.say(clean(f"{node.name}: {error} {error.remedy}".rstrip()))
+    return code

@@ -8,17 +8,17 @@ from svcform.cli import parser as flags
 from svcform.cli.applying import carry_out, is_approved, refuse_without_terminal, refused
 from svcform.cli.console import Console, console
 from svcform.cli.lock import read_lock
+from svcform.cli.nodes import fail
 from svcform.cli.opening import opener
 from svcform.cli.proposing import Proposal, show_plan
 from svcform.cli.reading import by_name, read_nodes
 from svcform.engine.propose import ProposeOptions
 from svcform.engine.rollback import Rollback, propose_rollback
-from svcform.errors import NodeError, OwnershipRefused, UsageError
+from svcform.errors import NodeError, UsageError
 from svcform.plan.planfile import digest
+from svcform.views.progress import NodeProgress
 from svcform.views.text import clean
 
-_REFUSED = 7
-_UNREADABLE = 4
 _QUESTION = "Put this state back?"
 
 
@@ -47,10 +47,12 @@ def run(arguments: Namespace) -> int:
     lock_path, lock = read_lock(arguments, out)
     open_node = opener(inputs.inventory_dir)
     try:
-        found = propose_rollback(node, open_node, lock.project_id, _allowed(arguments))
+        with NodeProgress(out.stderr, "Reading", 1) as progress:
+            found = propose_rollback(
+                node, open_node, lock.project_id, _allowed(arguments), progress
+            )
     except NodeError as error:
-        out.say(clean(f"{node.name}: {error} {error.remedy}".rstrip()))
-        return _REFUSED if isinstance(error, OwnershipRefused) else _UNREADABLE
+        return fail(out, node, error)
     proposal = Proposal(
         plan=found.plan,
         digest=digest(found.plan),

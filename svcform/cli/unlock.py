@@ -6,15 +6,15 @@ from argparse import Namespace
 
 from svcform.cli import parser as flags
 from svcform.cli.console import Console, console
-from svcform.cli.nodes import named_node
+from svcform.cli.nodes import fail, named_node
 from svcform.engine.unlock import Unlocked, unlock
 from svcform.errors import NodeError
 from svcform.views.plan_json import document
+from svcform.views.progress import NodeProgress
 from svcform.views.status import lock_json
 from svcform.views.text import clean
 
 _LOCKED = 6
-_UNREADABLE = 4
 
 
 def add(subparsers: flags.Subparsers) -> None:
@@ -32,10 +32,10 @@ def run(arguments: Namespace) -> int:
     out = console(arguments)
     node, open_node = named_node(arguments, out)
     try:
-        found = unlock(node, open_node)
+        with NodeProgress(out.stderr, "Reading", 1) as progress:
+            found = unlock(node, open_node, progress)
     except NodeError as error:
-        out.say(clean(f"{node.name}: {error} {error.remedy}".rstrip()))
-        return _UNREADABLE
+        return fail(out, node, error)
     code = _LOCKED if found.held else 0
     if out.json:
         body = {

@@ -10,6 +10,7 @@ from svcform.engine.drift import left
 from svcform.engine.lockout import find_recorded_cuts
 from svcform.engine.observe import Observation, Opener, observe
 from svcform.engine.ownership import check_ownership
+from svcform.engine.progress import Progress
 from svcform.engine.propose import ProposeOptions
 from svcform.engine.verify import STATE, read_live, state_object
 from svcform.errors import NodeError, ReadingFailed
@@ -47,14 +48,18 @@ class _Previous:
 
 
 def propose_rollback(
-    node: Node, opener: Opener, project_id: str, allowed: ProposeOptions = _GUARDED
+    node: Node,
+    opener: Opener,
+    project_id: str,
+    allowed: ProposeOptions = _GUARDED,
+    progress: Progress | None = None,
 ) -> Rollback:
     """Read the node and plan its way back; guards that speak up are in the plan's refusals.
 
     Raises NodeError where it can't be read or is not this project's, and where it keeps no state
     of before.
     """
-    seen = observe([node], opener)[node.name]
+    seen = observe([node], opener, progress=progress)[node.name]
     if not isinstance(seen, Observation):
         raise seen
     live = [read_live(backend, seen) for backend in BACKENDS]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from svcform.engine.observe import Observation, Opener, observe
 from svcform.engine.play_lock import tell
+from svcform.engine.progress import Progress
 from svcform.errors import NodeError
 from svcform.model.node import Node
 from svcform.plan.receipt import LockHolder
@@ -19,12 +20,12 @@ class Unlocked:
     held: tuple[LockHolder, ...]
 
 
-def unlock(node: Node, opener: Opener) -> Unlocked:
+def unlock(node: Node, opener: Opener, progress: Progress | None = None) -> Unlocked:
     """Remove what was left behind.  Raises NodeError.
 
     A run that ended in the middle is put in order by the next one, with or without its lock.
     """
-    seen = observe([node], opener)[node.name]
+    seen = observe([node], opener, progress=progress)[node.name]
     if not isinstance(seen, Observation):
         raise seen
     found = (("unlock", seen.recorded.lock), ("release", seen.recorded.play_lock))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 
@@ -136,3 +137,18 @@ def test_a_folder_that_is_gone_is_said_in_a_sentence(tmp_path):
 def test_a_pipeline_is_where_ci_is_set_and_not_to_a_no(value, is_one):
     assert is_ci({"CI": value}) is is_one
     assert is_ci({}) is False
+
+
+@pytest.mark.parametrize(
+    "words", [["history", "a"], ["unlock", "a"], ["rollback", "a", "--auto-approve"]]
+)
+def test_a_node_that_can_not_be_read_is_one_document(words, project, svcform):
+    inventory = project / "inventory.yml"
+    text = inventory.read_text().replace("192.0.2.11", "127.0.0.1, ansible_port: 1")
+    inventory.write_text(text)
+    code, out, err = svcform(*words, "-o", "json")
+    found = json.loads(out)
+    assert (code, found["kind"], found["exit_code"]) == (4, "error", 4)
+    assert found["node"]["name"] == "a"
+    assert found["node"]["reason"] == "unreachable"
+    assert found["message"] in err
