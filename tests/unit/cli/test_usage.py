@@ -144,9 +144,9 @@ def test_a_pipeline_is_where_ci_is_set_and_not_to_a_no(value, is_one):
 )
 def test_a_node_that_can_not_be_read_is_one_document(words, project, svcform):
     inventory = project / "inventory.yml"
-    text = inventory.read_text().replace("192.0.2.11", "127.0.0.1, ansible_port: 1")
+    text = inventory.read_text().replace("192.0.2.11", "127.0.0.1")
     inventory.write_text(text)
-    code, out, err = svcform(*words, "-o", "json")
+    code, out, err = svcform(*words, "-e", "ansible_port=1", "-o", "json")
     found = json.loads(out)
     assert (code, found["kind"], found["exit_code"]) == (4, "error", 4)
     assert found["node"]["name"] == "a"
