@@ -33,6 +33,7 @@ RESOLVCONF = """
     mkdir -p /run/resolvconf && echo nameserver 192.0.2.53 >/run/resolvconf/resolv.conf
     ln -sf /run/resolvconf/resolv.conf /etc/resolv.conf
 """
+STAT = "stat -c '%F %a %u %g %Y' /etc/resolv.conf"
 ORIGINAL = "# by hand\nsearch example.net\nnameserver 192.0.2.53\noptions timeout:1\n"
 
 
@@ -97,6 +98,10 @@ def test_a_node_asks_its_own_coredns_and_gets_its_old_resolver_back(site):
 
 
 def test_destroy_and_a_rollback_give_the_old_resolver_back(site):
+    site.on(
+        "n1", "cd /etc; chmod 640 resolv.conf; chown 12:34 resolv.conf; touch -d @1 resolv.conf"
+    )
+    was = site.on("n1", STAT)
     site.write(dns_resolver="node", dns_forward=["192.0.2.53"])
     site.applied("--take-over", "--allow-deletions")
     led = resolv(site)
@@ -110,6 +115,7 @@ def test_destroy_and_a_rollback_give_the_old_resolver_back(site):
     site.destroy()
 
     assert resolv(site) == ORIGINAL
+    assert site.on("n1", STAT) == was
     assert "169.254" not in site.on("n1", "ip -o addr")
 
 
@@ -121,19 +127,24 @@ def test_destroy_and_a_rollback_give_the_old_resolver_back(site):
         ("cp /bin/sleep /run/dhclient; setsid /run/dhclient 120 >/dev/null 2>&1 &", "dhclient"),
         ("rm /etc/resolv.conf; : >/run/x; : >/etc/resolv.conf; mount -B /run/x /etc/resolv.conf",
          "mounts it there"),
+        ("chattr +i /etc/resolv.conf", "made it immutable (chattr +i)"),
+        ("ln -sf ../run/nobody/resolv.conf /etc/resolv.conf", "writes ../run/nobody/resolv.conf"),
+        ("ln -sf /run/systemd/resolve/stub-resolv.conf /etc/resolv.conf", "which does not run"),
     ],
 )  # fmt: skip
 def test_a_resolv_conf_that_somebody_writes_anew_is_left_alone(site, script, why):
     site.on("n1", script)
-    was = resolv(site)
+    was, before = resolv(site), site.on("n1", STAT)
     site.write(dns_resolver="node", dns_forward=["192.0.2.53"])
     try:
         planned = site.plan()
         assert "SVC461" in planned or "dns_resolver can't be carried out" in planned
         assert why in planned
         assert resolv(site) == was
+        assert site.on("n1", STAT) == before
     finally:
-        site.on("n1", "umount /etc/resolv.conf; rm -f /etc/resolv.conf; pkill -x dhclient")
+        site.on("n1", "chattr -i /etc/resolv.conf; umount /etc/resolv.conf; rm -f /etc/resolv.conf")
+        site.on("n1", "pkill -x dhclient")
 
 
 def test_names_that_nobody_would_answer_stop_the_plan(site):
