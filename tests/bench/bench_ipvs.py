@@ -39,11 +39,16 @@ def ipvs_intent(plain: list[Plain]) -> Intent:
     return replace(intent, settings=replace(intent.settings, proxy_mode=ProxyMode.IPVS))
 
 
-def carry_out(node: NodeUnderTest, plain: list[Plain]) -> list[tuple[Step, float]]:
-    """The steps that bring the node to these Services, and the seconds of each."""
+def planned(node: NodeUnderTest, plain: list[Plain]) -> tuple[Step, ...]:
+    """The steps that bring the node to these Services."""
     programs = [pending.program for pending in node.plan(ipvs_intent(plain))]
+    return join_programs(programs).steps
+
+
+def carry_out(node: NodeUnderTest, steps: tuple[Step, ...]) -> list[tuple[Step, float]]:
+    """The seconds of each step."""
     done = []
-    for step in join_programs(programs).steps:
+    for step in steps:
         done.append((step, timed(node.arena, *step.command, given=step.stdin)))
         if "--steps" in sys.argv:
             print(f"{done[-1][1]:8.3f} s  {step.summary}", file=sys.stderr)
@@ -76,16 +81,30 @@ def load_times(arena: Arena, serving: Step) -> tuple[float, float]:
     return min(steps), min(alone)
 
 
-def change_times(arena: Arena, address: str) -> tuple[float, float]:
-    """Seconds of ipvsadm alone for one server more, and for one less."""
+def change_times(node: NodeUnderTest, plain: list[Plain], fewer: list[Plain]) -> list[float]:
+    """Seconds for a server less and one more, of the steps and of ipvsadm alone, in turns.
+
+    Plans are made once: what is between them is the same each time.
+    """
+    arena, address = node.arena, plain[0].address
     server = f"-t {address}:81 -r 192.0.2.9:81"
     arena.run("ipvsadm", "-A", "-t", f"{address}:81")
-    come, go = [], []
-    for _ in range(3):
-        come.append(timed(arena, "ipvsadm", "-R", given=f"-a {server} -m\n"))
-        go.append(timed(arena, "ipvsadm", "-R", given=f"-d {server}\n"))
+    arena.run("ipvsadm", "-a", "-t", f"{address}:81", "-r", "192.0.2.9:81", "-m")
+    go = planned(node, fewer)
+    carry_out(node, go)
+    come = planned(node, plain)
+    carry_out(node, come)
+    turns = [
+        (
+            seconds(carry_out(node, go)),
+            timed(arena, "ipvsadm", "-R", given=f"-d {server}\n"),
+            seconds(carry_out(node, come)),
+            timed(arena, "ipvsadm", "-R", given=f"-a {server} -m\n"),
+        )
+        for _ in range(10)
+    ]
     arena.run("ipvsadm", "-D", "-t", f"{address}:81")
-    return min(come), min(go)
+    return [min(each) for each in zip(*turns, strict=True)]
 
 
 def runner_time(node: NodeUnderTest, plain: list[Plain]) -> float:
@@ -140,15 +159,13 @@ def first_packet(arena: Arena, address: str) -> float:
 def rows(node: NodeUnderTest, count: int) -> Iterator[Row]:
     """All lines of the table."""
     plain, fewer = services(count, dense=True), one_endpoint_less(services(count, dense=True))
-    carry_out(node, services(1, dense=True))
+    carry_out(node, planned(node, services(1, dense=True)))
     one = first_packet(node.arena, plain[0].address)
     clear(node, worlds.NODE_ADDRESSES)
-    steps = carry_out(node, plain)
+    steps = carry_out(node, planned(node, plain))
     last = first_packet(node.arena, plain[-1].address)
     yield Row(f"first packet to the last of {count}", last, "the only one", one, *within(1.2))
-    changes = [seconds(carry_out(node, wanted)) for wanted in (fewer, plain) * 3]
-    come, go = min(changes[1::2]), min(changes[::2])
-    floor_come, floor_go = change_times(node.arena, plain[0].address)
+    go, floor_go, come, floor_come = change_times(node, plain, fewer)
     yield Row(f"one endpoint more of {count}", come, "ipvsadm, 1", floor_come, *within(1.5))
     yield Row(f"one endpoint less of {count}", go, "ipvsadm, 1", floor_go, *within(1.5))
     around = runner_time(node, fewer)

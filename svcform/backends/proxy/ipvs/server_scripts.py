@@ -165,14 +165,19 @@ end=$((now + wait))
 look || {
   change "$(printf '%s' "$given" | grep -v '^-L ')" && look_at_all || exit 1
 }
-while :; do
-  change "$gone" || exit 1
-  [ -z "$forgotten" ] || printf '%s' "$forgotten" | ipset -exist restore || exit 1
-  now
-  [ -n "$go_on" ] && [ "$now" -lt "$end" ] || exit 0
+clear() {
+  change "$gone" && { [ -z "$forgotten" ] || printf '%s' "$forgotten" | ipset -exist restore; }
+}
+while now && [ -n "$go_on" ] && [ "$now" -lt "$end" ]; do
+  clear || exit 1
   sleep 1
   given=$(printf '%s' "$given" | grep '^-L ')$nl
   look || look_at_all || exit 1
 done
+[ -z "$forgotten" ] || { clear && exit || exit 1; }
+# The last line changes nothing, and says that all is well: what is gone by now may be gone.
+[ -z "$gone" ] || exec ipvsadm -R <<COMMANDS
+$gone--set 0 0 0
+COMMANDS
 """
 )
