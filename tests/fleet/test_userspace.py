@@ -141,6 +141,26 @@ def test_a_node_that_boots_serves_again(lab, project):
     assert said.code == 0, said
 
 
+#: Kills all processes of the instance of HAProxy that carries traffic, and says how many.
+KILL = """
+count=0
+for file in $(grep -ls etc/svcform/haproxy/haproxy.cfg /proc/[0-9]*/cmdline); do
+	pid=${file#/proc/} && pid=${pid%/*}
+	[ "$(cat /proc/$pid/comm 2>/dev/null)" != haproxy ] || { kill -9 $pid && count=$((count + 1)); }
+done
+echo $count
+"""
+
+
+def test_what_dies_again_is_started_again(lab, project):
+    """The plan is the very one of the first time, which was applied; its result is gone."""
+    for _ in range(2):
+        assert int(look(lab, KILL)) > 0
+        said = project.svcform("apply", "--auto-approve")
+        assert (said.code, "node-1: applied" in said.out + said.err) == (0, True), said
+        assert is_served_by(lab, 0)
+
+
 def test_a_targeted_service_takes_its_answer_with_it_and_no_others(lab, project):
     said = project.svcform("destroy", "--target", "web", "--auto-approve")
     assert said.code == 0, said

@@ -6,11 +6,12 @@ Two backends that run servers in one way.  See README.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from svcform.backends.contract import Cut, Expressed, Probe, Reading, RenderInput
 from svcform.backends.proxy.userspace import caveats, express, health, observe, render
 from svcform.backends.proxy.userspace import objects as names
+from svcform.backends.proxy.userspace.alive import fingerprints
 from svcform.backends.proxy.userspace.programs import told
 from svcform.backends.proxy.userspace.scripts import SCRIPTS
 from svcform.diagnostics import Diagnostic
@@ -40,7 +41,9 @@ class _Servers:
 
     def render(self, inputs: RenderInput) -> Program:
         """The files of the Services concerned, and reloads."""
-        return render.render(inputs, self.name)
+        program = render.render(inputs, self.name)
+        alive = fingerprints(inputs, self.name)
+        return replace(program, fingerprints=(*program.fingerprints, *alive))
 
     def checkpoint(self) -> Checkpoint:
         """Copies of all files, and which servers run."""

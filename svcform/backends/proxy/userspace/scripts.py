@@ -17,6 +17,7 @@ class Scripts(NamedTuple):
     settle: str
     save: str
     restore: str
+    alive: str
 
 
 def _read(name: str) -> str:
@@ -32,6 +33,7 @@ def _scripts(backend: str) -> Scripts:
         settle=common + _read("settle.sh"),
         save=common + _read("save.sh"),
         restore=common + _read("restore.sh"),
+        alive=common + _read("alive.sh"),
     )
 
 
