@@ -22,7 +22,8 @@ from svcform.lang.listener import (
 _CHECK = re.compile(
     r"frontend (?P<name>\S+)\n    bind \*:(?P<port>\d+)\n(?P<ipv6>    bind :::\d+ v6only\n)?"
     r"(?P<here>(?:    acl here dst \S+\n)*)(?:    tcp-request connection reject unless here\n)?"
-    r"    http-request return status (?:200|503) content-type application/json "
+    r"    http-request return status 503 [^\n]* unless [^\n]*\n"
+    r"    http-request return status (?:200|503) [^\n]*"
     r"hdr X-Load-Balancing-Endpoint-Weight (?P<count>\d+) string '[^'\n]*'\n"
 )
 
@@ -30,6 +31,7 @@ _CHECK = re.compile(
 class Check(NamedTuple):
     """An HTTP answer for load balancers: 200 where the Service has endpoints here, else 503.
 
+    While one of the servers is dead that the frame watches, it is 503 as well.
     ``name`` is ``health.NAMESPACE.SERVICE``; ``ipv6`` says whether the node has that family.
     ``addresses`` are the node's that answer; without any, all do.
     """
@@ -42,11 +44,17 @@ class Check(NamedTuple):
 
 
 class CheckFrame(NamedTuple):
-    """What stands in front of all answers; see :class:`Frame`."""
+    """What stands in front of all answers; see :class:`Frame`.
+
+    ``tcp_port`` and ``udp_port`` are those on the loopback where HAProxy and nginx say which files
+    they have read: a node is healthy while both do.  0 where there is none to be watched.
+    """
 
     socket_prefix: str
     max_connections: int
     client_seconds: int
+    tcp_port: int = 0
+    udp_port: int = 0
 
 
 class Frame(NamedTuple):
@@ -111,9 +119,25 @@ def write_check_frame(frame: CheckFrame) -> str:
             "defaults",
             "    mode http",
             f"    timeout client {frame.client_seconds}s",
+            *_watch(_TCP_PROXY, frame.tcp_port, ("option httpchk",)),
+            *_watch(_UDP_PROXY, frame.udp_port, _SPEAKS_FIRST),
             "",
         )
     )
+
+
+_TCP_PROXY, _UDP_PROXY = "tcp-proxy", "udp-proxy"
+_SPEAKS_FIRST = ("option tcp-check", "tcp-check connect", "tcp-check expect rstring .")
+
+
+def _watch(name: str, port: int, question: Sequence[str]) -> Iterator[str]:
+    """A server that is down after two failures, so that a restart is none; one without is up."""
+    yield f"backend {name}"
+    yield "    timeout connect 2s"
+    yield "    timeout server 2s"
+    yield from (f"    {line}" for line in question if port)
+    check = " check inter 2s fall 2 rise 1" if port else ""
+    yield f"    server {name} 127.0.0.1:{port or 1}{check}"
 
 
 def write(listeners: Sequence[Listener]) -> str:
@@ -159,10 +183,6 @@ def _numbers(places: Sequence[str]) -> list[int]:
 def _answer(check: Check) -> Iterator[str]:
     namespace, service = check_name(check.name).split(".")[1:]
     status = 200 if check.endpoints else 503
-    body = (
-        f'{{"service":{{"namespace":"{namespace}","name":"{service}"}},'
-        f'"localEndpoints":{check.endpoints},"serviceProxyHealthy":true}}'
-    )
     yield f"frontend {check.name}"
     # A socket for an address that the node loses would keep all others from being there.
     yield f"    bind *:{check.port}"
@@ -172,9 +192,21 @@ def _answer(check: Check) -> Iterator[str]:
         yield f"    acl here dst {check_address(address)}"
     if check.addresses:
         yield "    tcp-request connection reject unless here"
-    yield (
+    healthy = f"{{ nbsrv({_TCP_PROXY}) ge 1 }} {{ nbsrv({_UDP_PROXY}) ge 1 }}"
+    yield f"{_return(503, check.endpoints, namespace, service, 'false')} unless {healthy}"
+    yield _return(status, check.endpoints, namespace, service, "true")
+
+
+def _return(status: int, count: int, namespace: str, service: str, healthy: str) -> str:
+    """An answer with the headers and the body of kube-proxy's (v1.36 ``service_health.go``)."""
+    body = (
+        f'{{"service":{{"namespace":"{namespace}","name":"{service}"}},'
+        f'"localEndpoints":{count},"serviceProxyHealthy":{healthy}}}'
+    )
+    return (
         f"    http-request return status {status} content-type application/json "
-        f"hdr X-Load-Balancing-Endpoint-Weight {check.endpoints} string '{body}'"
+        "hdr X-Content-Type-Options nosniff "
+        f"hdr X-Load-Balancing-Endpoint-Weight {count} string '{body}'"
     )
 
 

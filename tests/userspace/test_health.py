@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
 
 from svcform.backends.contract import Backend
-from svcform.backends.proxy.userspace import HEALTH
+from svcform.backends.proxy.userspace import HEALTH, USERSPACE
 from svcform.model.endpoint import Endpoint, PortKey
 from svcform.model.net import Family, Protocol
 from svcform.model.service import (
@@ -28,6 +29,7 @@ from tests.flow.under_test import NodeUnderTest, intent_of, kind_for, proxies, s
 
 pytestmark = pytest.mark.root
 PORT = 31000
+_MAIN_FILE = ("file", "/etc/svcform/health/health.cfg")
 #: Status, two headers, body.
 _ASK = ("curl", "-s", "-i", "-m", "10")
 
@@ -107,7 +109,8 @@ def test_a_change_of_mode_leaves_no_load_balancer_without_an_answer(nodes):
     run("sh", "-c", _KEEP_ASKING)
     for backend in (*modes[1:], *modes):
         done = node.apply(intent_of(world(backend)))
-        assert [each.changes for each in done if each.backend is HEALTH] == [()]
+        (health,) = (each.changes for each in done if each.backend is HEALTH)
+        assert [change.address.path for change in health] in ([], [_MAIN_FILE])
     run("touch", "/run/enough")
     run("sh", "-c", "for n in $(seq 600); do [ ! -s /run/end ] || break; sleep 0.1; done")
     count = run("cat", "/run/end")
@@ -128,6 +131,47 @@ rm -f /run/enough /run/end /run/answers
 	echo $count >/run/end
 ) >/dev/null 2>&1 </dev/null &
 """
+
+
+def test_a_node_whose_proxies_are_dead_or_hang_says_so_and_gets_no_traffic(nodes):
+    """As kube-proxy does while it can't carry traffic; another mode has no proxies to wait for."""
+    node = NodeUnderTest(nodes.of(USERSPACE).arena, subjects=[*subjects(), HEALTH])
+    intent = intent_of(world(USERSPACE, 2))
+    node.apply(intent)
+    for signal in ("KILL", "STOP"):
+        node.arena.run("sh", "-c", _SIGNAL.format(signal=signal))
+
+        assert until(node, "HTTP/1.1 503 Service Unavailable")["serviceProxyHealthy"] is False
+        assert until(node, "HTTP/1.1 503 Service Unavailable")["localEndpoints"] == 2
+
+        node.arena.run("sh", "-c", _SIGNAL.format(signal="KILL"))
+        node.apply(intent)
+        assert until(node, "HTTP/1.1 200 OK")["serviceProxyHealthy"] is True
+
+    node.apply(intent_of(world(NAMESPACE_MODE, 2)))
+    time.sleep(5)  # as long as it takes to find somebody dead
+    assert until(node, "HTTP/1.1 200 OK")["serviceProxyHealthy"] is True
+    node.apply(intent_of(world(NAMESPACE_MODE), absent=True))
+
+
+#: To all processes of the instance that carries traffic.
+_SIGNAL = """
+for file in $(grep -ls etc/svcform/haproxy/haproxy.cfg /proc/[0-9]*/cmdline); do
+	pid=${{file#/proc/}} && pid=${{pid%/*}}
+	[ "$(cat /proc/$pid/comm)" != haproxy ] || kill -{signal} $pid
+done
+"""
+
+
+def until(node: NodeUnderTest, status: str) -> dict[str, object]:
+    """What it says, when it says this."""
+    limit = time.monotonic() + 60
+    while (said := ask(node))[:1] != [status]:
+        assert time.monotonic() < limit, said
+        time.sleep(0.2)
+    answer: dict[str, object] = json.loads(said[-1])
+    return answer
+
 
 NAMESPACE_MODE = next(b for b in proxies() if kind_for(b) is Kind.NAMESPACE)
 on_one_mode = pytest.mark.parametrize("backend", [NAMESPACE_MODE], ids=lambda each: each.name)

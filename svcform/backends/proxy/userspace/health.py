@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from svcform.backends.contract import Expressed
+from svcform.backends.proxy.userspace.express import servers_of
 from svcform.backends.proxy.userspace.objects import (
     File,
     Health,
@@ -46,7 +47,8 @@ def express(intent: Intent, facts: Facts) -> Expressed:
     answered = [check for check in intent.health_checks if check.port not in held]
     wanted: dict[ObjectAddress, NodeObject] = {}
     if answered:
-        wanted |= instance(Server.HEALTH, facts, 2 * len(answered))
+        watched = servers_of(intent) if mode is ProxyMode.USERSPACE else ()
+        wanted |= instance(Server.HEALTH, facts, 2 * len(answered), watched)
     for entry in _answers(answered, intent, facts):
         wanted[entry.address] = entry
     return Expressed(wanted=wanted, diagnostics=warnings)

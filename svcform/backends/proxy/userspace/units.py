@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from svcform.backends.proxy.userspace.objects import File, ProxyObject, Running, Server, folder_of
 from svcform.lang import haproxy, nginx
 from svcform.model.facts import Facts
 from svcform.plan.snapshot import NodeObject, ObjectAddress
 from svcform.program.unit import HEADER, Unit, unit_files
 
+_Servers = Collection[Server]
 #: Three quarters of the files are for connections: HAProxy takes two for each, nginx one for each
 #: client.  The rest is for listeners; where they need more, connections get less.
 _OPEN_FILES = 262_144
@@ -33,11 +36,16 @@ _MODULES = (
 )
 
 
-def instance(server: Server, facts: Facts, listeners: int) -> dict[ObjectAddress, NodeObject]:
-    """All that a server has besides what Services want of it: it runs, its main file, its unit."""
+def instance(
+    server: Server, facts: Facts, listeners: int, watched: Collection[Server] = ()
+) -> dict[ObjectAddress, NodeObject]:
+    """All that a server has besides what Services want of it: it runs, its main file, its unit.
+
+    ``watched`` are those of whose death the answers to health checks tell.
+    """
     own: list[ProxyObject] = [Running(server)]
     main = f"{folder_of(server)}/{server.frame}"
-    own.append(File(main, frame_of(server, facts, listeners), backend=server.backend))
+    own.append(File(main, frame_of(server, facts, listeners, watched), backend=server.backend))
     own += [
         File(f.path, f.text, f.mode, server.backend)
         for f in unit_files(unit_of(server, facts), facts.init)
@@ -50,18 +58,19 @@ def _open_files(facts: Facts) -> int:
     return min(facts.open_files or _OPEN_FILES, _OPEN_FILES)
 
 
-def frame_of(server: Server, facts: Facts, listeners: int) -> str:
+def frame_of(server: Server, facts: Facts, listeners: int, watched: Collection[Server] = ()) -> str:
     """The server's main file."""
     open_files = _open_files(facts)
     for_connections = open_files * 3 // 4
     # By halves: a Service that comes changes what is for connections as rarely as can be.
     while for_connections > _FEWEST and for_connections + listeners + _OTHERS > open_files:
         for_connections //= 2
-    return f"{HEADER}\n{_FRAMES[server](server, open_files, for_connections)}"
+    frame = _FRAMES[server](server, open_files, for_connections, watched)
+    return f"{HEADER}\n{frame}"
 
 
-def _haproxy(server: Server, open_files: int, for_connections: int) -> str:
-    del open_files
+def _haproxy(server: Server, open_files: int, for_connections: int, watched: _Servers) -> str:
+    del open_files, watched
     return haproxy.write_frame(
         haproxy.Frame(
             socket_prefix=f"/run/{server.unit}",
@@ -72,7 +81,8 @@ def _haproxy(server: Server, open_files: int, for_connections: int) -> str:
     )
 
 
-def _nginx(server: Server, open_files: int, for_connections: int) -> str:
+def _nginx(server: Server, open_files: int, for_connections: int, watched: _Servers) -> str:
+    del watched
     return nginx.write_frame(
         nginx.Frame(
             modules=_MODULES,
@@ -84,13 +94,16 @@ def _nginx(server: Server, open_files: int, for_connections: int) -> str:
     )
 
 
-def _health(server: Server, open_files: int, for_connections: int) -> str:
+def _health(server: Server, open_files: int, for_connections: int, watched: _Servers) -> str:
     del open_files
+    tcp, udp = (x.proof_port if x in watched else 0 for x in (Server.HAPROXY, Server.NGINX))
     return haproxy.write_check_frame(
         haproxy.CheckFrame(
             socket_prefix=f"/run/{server.unit}",
             max_connections=min(_ASKING, for_connections // 2),
             client_seconds=_ASKING_SECONDS,
+            tcp_port=tcp,
+            udp_port=udp,
         )
     )
 

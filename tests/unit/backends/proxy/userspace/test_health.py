@@ -3,17 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
 from svcform.backends.proxy.userspace import HEALTH
 from svcform.backends.proxy.userspace.objects import File, Health, Running, Server
 from svcform.model.facts import Facts, ForeignSocket, Init, InterfaceAddress
-from svcform.model.net import Protocol
+from svcform.model.net import Family, Protocol
 from svcform.model.service import NamespacedName
 from svcform.model.settings import ProxyMode, Settings
 from svcform.plan.snapshot import Snapshot
-from svcform.policy.intent import HealthCheck, Intent, PortGroup
+from svcform.policy.intent import (
+    Destination,
+    Frontend,
+    FrontendKind,
+    HealthCheck,
+    Intent,
+    Pool,
+    PortGroup,
+    PortIntent,
+    Route,
+    Source,
+)
 
 FACTS = Facts(
     tools={"haproxy": "2.6.12", "bash": "present"},
@@ -163,3 +175,32 @@ def test_a_targeted_service_gets_its_file_back_from_whoever_wrote_into_it():
 
     assert HEALTH.narrow(live, wanted, {"test/b"}.__contains__, destroy=False) == live
     assert HEALTH.narrow(live, wanted, {"test/a"}.__contains__, destroy=False) == wanted
+
+
+@pytest.mark.parametrize(
+    ("mode", "protocol", "watched"),
+    [
+        (ProxyMode.NFTABLES, Protocol.TCP, []),
+        (ProxyMode.USERSPACE, Protocol.TCP, ["127.0.0.1:29998"]),
+        (ProxyMode.USERSPACE, Protocol.UDP, ["127.0.0.1:29999"]),
+    ],
+)
+def test_answers_depend_on_the_servers_that_carry_traffic(
+    mode: ProxyMode, protocol: Protocol, watched: list[str]
+):
+    to = Pool((Destination("10.1.0.2", 8080),))
+    cluster_ip = Frontend(
+        kind=FrontendKind.CLUSTER_IP,
+        address="10.96.0.80",
+        port=80,
+        protocol=protocol,
+        routes=(Route(Source.ANY, to),),
+    )
+    service = NamespacedName("test", "web")
+    port = PortIntent(service, "http", protocol, Family.IPV4, (cluster_ip,), to.destinations)
+    given = dataclasses.replace(intent("web", mode=mode), common=PortGroup((port,)))
+
+    found = HEALTH.express(given, FACTS).wanted
+
+    (main,) = (x.text for x in found.values() if isinstance(x, File) and x.path.endswith(".cfg"))
+    assert re.findall(r"server \S+ (\S+) check ", main) == watched
