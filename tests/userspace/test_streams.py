@@ -66,6 +66,18 @@ assert lasting.recv(100) == b"still here"
 open("/run/count", "w").write(str(count))
 """
 )
+#: One connection that says something whenever it is asked to, until a file is there.
+_LASTING = (
+    _REACH
+    + """
+lasting, said = reach()
+open("/run/begun", "w").write(said)
+while not os.path.exists("/run/enough"):
+    lasting.sendall(b"still here")
+    assert lasting.recv(100) == b"still here"
+open("/run/count", "w").write("1")
+"""
+)
 
 
 @pytest.fixture(scope="module")
@@ -121,14 +133,37 @@ def test_an_endpoint_that_does_not_answer_costs_no_connection(node: NodeUnderTes
 
 def test_reloads_under_load_lose_no_connection_and_end_none(node: NodeUnderTest):
     node.apply(intent_of(world("127.1.0.1", "127.1.0.2")))
-    background = f'{_PYTHON} -c "$1" {VIP} >/run/client 2>&1 &'
-    node.arena.run("sh", "-c", background, "sh", _STEADY)
-    node.arena.run("sh", "-c", "until [ -e /run/begun ]; do sleep 0.1; done")
+    begin(node, _STEADY)
     for number in range(RELOADS):
         node.apply(intent_of(world("127.1.0.1", f"127.1.0.{2 + number % 4}")))
-    node.arena.run("touch", "/run/enough")
-    waiting = "for n in $(seq 600); do [ ! -s /run/count ] || break; sleep 0.1; done"
-    node.arena.run("sh", "-c", waiting)
 
-    assert node.arena.run("cat", "/run/client") == ""
+    assert end(node) == ""
     assert int(node.arena.run("cat", "/run/count")) > RELOADS
+
+
+def test_a_connection_outlives_its_endpoints_place_in_the_service(node: NodeUnderTest):
+    """The old process of HAProxy keeps it, for as long as both ends want it."""
+    node.apply(intent_of(world("127.1.0.1")))
+    begin(node, _LASTING)
+    for now in ("127.1.0.2", "127.1.0.3"):
+        node.apply(intent_of(world(now)))
+        assert reached(node, 2).keys() == {now}
+
+    assert end(node) == ""
+    assert node.arena.run("cat", "/run/begun") == "127.1.0.1"
+
+
+def begin(node: NodeUnderTest, client: str) -> None:
+    """Have the client run beside what follows, once it is connected."""
+    node.arena.run("rm", "-f", "/run/begun", "/run/enough", "/run/count")
+    background = f'{_PYTHON} -c "$1" {VIP} >/run/client 2>&1 &'
+    node.arena.run("sh", "-c", background, "sh", client)
+    node.arena.run("sh", "-c", "until [ -e /run/begun ]; do sleep 0.1; done")
+
+
+def end(node: NodeUnderTest) -> str:
+    """What the client complains of, when it has come to its end."""
+    node.arena.run("touch", "/run/enough")
+    waiting = "for n in $(seq 600); do [ ! -s /run/count ] || exit 0; sleep 0.1; done"
+    node.arena.run("sh", "-c", waiting)
+    return node.arena.run("cat", "/run/client")
