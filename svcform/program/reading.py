@@ -22,8 +22,8 @@ everything() {
 	finish
 }
 ended() { remark ended "$@"; }
-watch $$ %(limit)s ended </dev/null >/dev/null &
-watcher=$!
+watcher=
+! hears || { watch $$ %(limit)s ended </dev/null >/dev/null & watcher=$!; }
 if [ "$form" = gzip ] && has gzip; then
 	printf 'svcform-reading %%s gzip\\n' "$nonce"
 	everything | gzip -1 -c
@@ -31,7 +31,7 @@ else
 	printf 'svcform-reading %%s plain\\n' "$nonce"
 	everything
 fi
-unwatch $watcher
+unwatch "$watcher"
 """
 
 LIMIT = 60

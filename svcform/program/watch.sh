@@ -32,7 +32,14 @@ awaited() { # PID BUT: for how many seconds it has run, in which section, and it
 remark() { # WHAT SECONDS COMMAND
 	printf 'svcform-remark\t%s\t%s\t%s\n' "$1" "$2" "$(printf %s "$3" | tr -c '[:print:]' '?')" >&2
 }
-# In the background, until it gets USR1.  One command that runs for LIMIT seconds ends the shell that
+# Where a login shell's start-up file has USR1 ignored, it stays so (POSIX, 2.11), and nobody watches.
+hears() {
+	read -r stat </proc/self/stat
+	# shellcheck disable=SC2086 # its fields; the 33rd is what is ignored
+	set -- ${stat##*) }
+	[ $((${31} & 512)) = 0 ]
+}
+# In the background, until "unwatch".  One command that runs for LIMIT seconds ends the shell that
 # waits for it with all below, and what ENDING does comes after that.
 watch() { # PID LIMIT ENDING
 	read -r self _ </proc/self/stat
@@ -52,7 +59,7 @@ watch() { # PID LIMIT ENDING
 		exit 0
 	done
 }
-unwatch() { # PID
-	kill -USR1 "$1" 2>/dev/null
-	wait "$1" 2>/dev/null
+unwatch() { # PID, or nothing
+	[ -z "$1" ] || { kill -USR1 "$1" && wait "$1"; } 2>/dev/null
+	return 0
 }

@@ -55,21 +55,33 @@ put_back() { # CHECKPOINT LEFT RESTORED, and "$dir/late" where one took too long
 	put_all_back "$@" &
 	job=$!
 	limit=$(meta run_timeout)
-	watch $job "${limit:-300}" late 2>/dev/null &
-	beside=$!
+	beside=
+	! hears || { watch $job "${limit:-300}" late 2>/dev/null & beside=$!; }
 	wait $job
 	back=$?
-	unwatch $beside
+	unwatch "$beside"
 	return $back
 }
 late() { put "$dir/late" "\"$2\" had not ended after $1 s."; }
-put_all_back() { # CHECKPOINT LEFT RESTORED: its backends in their order; rows that go and come back
+put_all_back() { # CHECKPOINT LEFT RESTORED: rows of Services that go and come back
 	failed=0
-	for backend in $(sort -n "$1/order" | cut -f 2); do
-		sh "$1/$backend.restore" "$1/$backend" >>"$dir/log" 2>&1 || failed=1
-	done
-	[ ! -e "$1/connections" ] || sh "$1/connections" "$2" "$3" >>"$dir/log" 2>&1 || failed=1
+	rm -f "$1"/*.goes
+	restore_each "$1" coming -n
+	if ls "$1"/*.goes >/dev/null 2>&1; then
+		cat "$state/services.tsv" "$2" >"$dir/rows" 2>/dev/null
+		send_anew "$1" "$dir/rows" /dev/null
+	fi
+	restore_each "$1" going -rn
+	send_anew "$@"
 	return $failed
+}
+restore_each() { # CHECKPOINT MOMENT ORDER
+	for backend in $(sort "$3" "$1/order" | cut -f 2); do
+		sh "$1/$backend.restore" "$1/$backend" "$2" >>"$dir/log" 2>&1 || failed=1
+	done
+}
+send_anew() { # CHECKPOINT LEFT RESTORED
+	[ ! -e "$1/connections" ] || sh "$1/connections" "$2" "$3" >>"$dir/log" 2>&1 || failed=1
 }
 put_back_at_last() { # a tool may be in somebody's way for a moment, or be killed
 	for try in 1 2 3 4 5; do

@@ -1,7 +1,7 @@
 # ---- the run
 
 refuse() { # OUTCOME DETAIL: before anything was changed
-	[ -z "$watcher" ] || unwatch "$watcher"
+	unwatch "$watcher"
 	put "$dir/detail" "$2"
 	disown
 	release_lock
@@ -124,8 +124,7 @@ work() {
 	recover
 	[ ! -e "$dir/recovered" ] ||
 		stale "An earlier run had ended in the middle, and $(others_are_owed && echo "could not be" || echo was) put in order."
-	watch $$ "$(meta run_timeout)" give_up 2>/dev/null &
-	watcher=$!
+	! hears || { watch $$ "$(meta run_timeout)" give_up 2>/dev/null & watcher=$!; }
 	check_owner
 	check_fresh
 	checkpoint "$dir/checkpoint" "" || refuse error "The checkpoint can't be made: $(tail -n 1 "$dir/log")"
@@ -134,7 +133,7 @@ work() {
 		/dev/zero >"$dir/reserve" && : >"$dir/journal" || refuse error "There is no room in $state."
 	claim || refuse error "There is no room in $state."
 	persist "$state"/* "$state" "$dir/meta" "$dir/connections" "$dir"/services.*
-	unwatch $watcher
+	unwatch "$watcher"
 	watcher=
 	enter running || refuse error "There is no room in $state."
 	detached guard "$dir"

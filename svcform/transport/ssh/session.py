@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import Self
 
+import paramiko
+
 from svcform.errors import BecomeFailed, Unreachable
 from svcform.model.node import Connection
 from svcform.transport.contract import Binding, ExecResult, Installed, Listener
@@ -55,6 +57,12 @@ class SshSession:
                 raise Unreachable(
                     f"A command at {self._target.label} was not done after {timeout:g} seconds.",
                     remedy="Look at the node's load, or give it more time.",
+                ) from None
+            if isinstance(error, paramiko.ChannelException):
+                raise Unreachable(
+                    f"The sshd at {self._target.label} opens no session for a command.",
+                    remedy="Becoming root on a terminal takes two at a time: see MaxSessions in "
+                    "its sshd_config, and requiretty in sudoers.",
                 ) from None
             raise Unreachable(
                 f"The connection to {self._target.label} was lost:"

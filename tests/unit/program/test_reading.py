@@ -41,6 +41,17 @@ def test_every_probe_has_its_output_code_and_error(shell: list[str], compress: b
     assert found["a.stdin"] == Section(0, b"end\n", "")
 
 
+def test_a_shell_that_is_deaf_to_all_signals_reads_as_any() -> None:
+    script = "trap '' HUP INT TERM USR1 USR2 ALRM CHLD\n" + reading_script([("a.x", "echo x")])
+    given = reading_input(NONCE, compress=False)
+    for shell in ["dash"], ["busybox", "sh"], ["bash", "--posix"]:
+        done = subprocess.run(
+            [*shell, "-c", script], input=given, capture_output=True, timeout=60, check=True
+        )
+        assert done.stderr == b""
+        assert parse_reading(done.stdout, NONCE)["a.x"].output == b"x\n"
+
+
 @SHELLS
 def test_output_that_looks_like_a_frame_is_output(shell: list[str]) -> None:
     forged = "svcform-reading 00 plain\n00 end a.x 0\n00 begin a.y\n00 done\n"
