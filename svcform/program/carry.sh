@@ -18,6 +18,11 @@ esac
 # A folder that is there may be one on a file system that is read-only.
 why=$({ mkdir -p "$state/runs" && chmod 700 "$state" && mkdir "$state/runs/incoming.$run"; } 2>&1) ||
 	refuse "Nothing can be written in $state: ${why##*: }."
+# Root runs what lies there, also at boot.
+[ -O "$state" ] || {
+	rmdir "$state/runs/incoming.$run"
+	refuse "$state is not root's: look who wrote there, and run \"chown -R root: $state\"."
+}
 dir=$state/runs/incoming.$run
 # Should it end before the runner begins, the next run takes the folder away.
 printf '%s %s\n' $$ "$(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 20)" >"$dir/maker"

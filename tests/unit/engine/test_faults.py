@@ -200,6 +200,18 @@ def test_steps_that_take_too_long_are_undone(lab_node: LabNode) -> None:
     lab_node.wait_until_idle()
 
 
+def test_a_state_folder_that_is_somebodys_is_refused(lab_node: LabNode) -> None:
+    """Its owner could have root run anything, at the next boot."""
+    lab_node.run(f"mkdir {lab_node.state} && : >{lab_node.state}/x && chown 1500 {lab_node.state}")
+    made = plan(lab_node.node(), port())
+    outcome = carry_out(lab_node.node(), made)
+    assert outcome.result is Result.ROLLED_BACK
+    assert f"{lab_node.state} is not root's" in outcome.detail
+    assert [file.name for file in lab_node.state.iterdir()] == ["x"]
+    lab_node.run(f"chown 0 {lab_node.state}")
+    assert carry_out(lab_node.node(), made).result is Result.APPLIED
+
+
 def test_a_tool_that_hangs_before_there_is_a_guard_is_ended(lab_node: LabNode) -> None:
     made = plan(lab_node.node(), port())
     first, *others = made.nodes[0].program.fingerprints
