@@ -15,6 +15,8 @@ from svcform.lang.nft import rule
 #: Protocols by the numbers that ``nft -n`` prints of them.
 PROTOCOLS = {"6": "tcp", "17": "udp", "132": "sctp"}
 _NUMBERS = {name: number for number, name in PROTOCOLS.items()}
+#: What a table can have besides sets and chains (nft 1.1).
+_OTHERS = frozenset({"counter", "quota", "limit", "ct", "secmark", "synproxy", "flowtable"})
 _TIMES = re.compile(r" (?:timeout|expires) \S+")
 _PRIORITIES = {
     ("prerouting", "dstnat"): "-100",
@@ -49,11 +51,15 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table; ``flags`` are its own, ``dormant`` for one that does nothing."""
+    """One table; ``flags`` are its own, ``dormant`` for one that does nothing.
+
+    ``others`` are what else it has, by kind and name: ``counter NAME``, ``flowtable NAME``.
+    """
 
     sets: dict[str, NamedSet] = field(default_factory=dict)
     chains: dict[str, Chain] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 def parse(text: str) -> Table:
@@ -63,6 +69,7 @@ def parse(text: str) -> Table:
     """
     table = Table()
     flags: list[str] = []
+    others: list[str] = []
     lines = iter(text.splitlines())
     for line in lines:
         words = line.split()
@@ -76,9 +83,11 @@ def parse(text: str) -> Table:
             table.sets[words[1]] = _set(words[0], block)
         elif words[0] == "chain":
             table.chains[words[1]] = _chain(block)
+        elif words[0] in _OTHERS:
+            others.append(" ".join(words[:-1]))
         else:
             raise ValueError(f"{line.strip()[:60]!r} is neither a set nor a chain")
-    return replace(table, flags=tuple(flags))
+    return replace(table, flags=tuple(flags), others=tuple(others))
 
 
 def _block(lines: Iterator[str]) -> Iterator[str]:

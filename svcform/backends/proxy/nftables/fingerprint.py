@@ -8,6 +8,7 @@ from svcform.backends.proxy.nftables.objects import (
     BACKEND,
     CHAIN,
     LIST_SIZES,
+    STRANGE,
     ChainObject,
     Declared,
     Elements,
@@ -59,7 +60,9 @@ def _operand(where: ObjectAddress) -> str:
 def _lines(where: ObjectAddress, found: NodeObject | None) -> Iterator[str]:
     family, kind, name = where.path
     head = f"{family} {kind} {name}"
-    if isinstance(found, ChainObject):
+    if found and kind == STRANGE:
+        yield head
+    elif isinstance(found, ChainObject):
         yield from (f"{head} {n} {line}" for n, line in enumerate(found.listed, start=1))
     elif isinstance(found, Declared):
         yield from (f"{head} {line}" for line in (found.kind, *found.elements))

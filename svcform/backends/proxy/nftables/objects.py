@@ -33,7 +33,9 @@ NODE_PORT_ADDRESSES = "node-port-addresses"
 AFFINITY = "affinity"
 AFFINITY_PORT = "affinity-port"
 
-LIST, RANGES, SET, CHAIN, TABLE_FLAGS = "list", "ranges", "set", "chain", "table"
+LIST, RANGES, SET, CHAIN = "list", "ranges", "set", "chain"
+#: What somebody has given our table: flags, counters, flowtables.
+STRANGE = "table"
 
 #: Sets that are small: their elements are a part of them.
 SMALL = frozenset({POD_CIDRS, SERVICE_CIDRS, NODE_PORT_ADDRESSES})

@@ -14,7 +14,7 @@ from svcform.backends.proxy.nftables.objects import (
     LEARNED,
     SET,
     SMALL,
-    TABLE_FLAGS,
+    STRANGE,
     ChainObject,
     Declared,
     Elements,
@@ -65,7 +65,9 @@ def _read(output: bytes, family: str) -> Mapping[ObjectAddress, NodeObject]:
 
 def _objects(table: Table, family: str) -> Iterator[tuple[ObjectAddress, NodeObject]]:
     if table.flags:
-        yield address(family, TABLE_FLAGS, "flags"), Declared("table", table.flags)
+        yield address(family, STRANGE, "flags"), Declared("table", table.flags)
+    for name in table.others:
+        yield address(family, STRANGE, name), Declared("table", ())
     for name, chain in table.chains.items():
         yield address(family, CHAIN, name), ChainObject(chain.hook, chain.rules, chain.listed)
     grouped: dict[str, list[Item]] = {}

@@ -19,8 +19,8 @@ from svcform.backends.proxy.nftables.objects import (
     LEARNED,
     SET,
     STICKY,
+    STRANGE,
     TABLE,
-    TABLE_FLAGS,
     ChainObject,
     Declared,
     Elements,
@@ -103,7 +103,7 @@ def _step(
 
 
 def _families(snapshot: Snapshot) -> set[str]:
-    return {address.path[0] for address in snapshot if address.path[1] in {SET, CHAIN, TABLE_FLAGS}}
+    return {address.path[0] for address in snapshot if address.path[1] in {SET, CHAIN, STRANGE}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,18 +112,18 @@ class _Family:
 
     chains: list[Change] = field(default_factory=list)
     sets: list[Change] = field(default_factory=list)
-    flags: list[Change] = field(default_factory=list)
+    strange: list[Change] = field(default_factory=list)
     elements: list[Change] = field(default_factory=list)
 
     def add(self, change: Change) -> None:
         """Put a change where it belongs."""
-        kinds = {CHAIN: self.chains, SET: self.sets, TABLE_FLAGS: self.flags}
+        kinds = {CHAIN: self.chains, SET: self.sets, STRANGE: self.strange}
         kinds.get(change.address.path[1], self.elements).append(change)
 
     @property
     def has_to_be_made_anew(self) -> bool:
-        """What a set is, or what a chain hooks into, nft can't change."""
-        return bool(self.flags) or any(
+        """What a set is, or what a chain hooks into, nft can't change; strange things go, too."""
+        return bool(self.strange) or any(
             change.before is not None
             and change.after is not None
             and _nature(change.before) != _nature(change.after)

@@ -9,7 +9,8 @@ from svcform.lang.nft.foreign import LIST_FOREIGN
 
 #: ``has_nft``: the kernel has nf_tables already.  ``lines FAMILY``: the table, a line for each
 #: element (``ip frontends 10.96.0.1 . 6 . 80 : 4000:11``), each line of a chain (``ip chain NAME 1
-#: …``), and each set (``ip set NAME map``); nothing of what traffic fills.
+#: …``), each set (``ip set NAME map``), and what is strange (``ip table counter NAME``); nothing of
+#: what traffic fills.
 FUNCTIONS = r"""
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 LC_ALL=C
@@ -35,6 +36,12 @@ lines() {
       next
     }
     /^\t}/ { kind = ""; next }
+    kind == "" && /^\tflags / { print family, "table flags"; next }
+    kind == "" && /^\t[^\t].* \{$/ {
+      sub(/^\t/, ""); sub(/ \{$/, "")
+      print family, "table", $0
+      next
+    }
     kind == "" { next }
     kind == "chain" { sub(/^\t+/, ""); print family, "chain", name, ++n, $0; next }
     name ~ /^affinity/ { next }
@@ -101,6 +108,7 @@ $family "*) ;; *) continue ;; esac
     {
       kind = $2; name = $3
       if (kind == "chain") { if (($1 " chain " name) in wanted) print; next }
+      if (kind == "table") { if ($0 in wanted) print; next }
       if (kind == "set") { if (($1 " set " name) in wanted) print; next }
       if (($1 " set " kind) in wanted && kind ~ /^(pod-cidrs|service-cidrs|node-port-addresses)$/) {
         print $1, "set", kind, substr($0, length($1 kind) + 3); next

@@ -118,6 +118,9 @@ def _shorter(pool):
         "add element ip svcform pod-cidrs { 10.9.0.0/16 }",
         "delete table ip6 svcform",
         "add table ip svcform { flags dormant; }",
+        "add counter ip svcform stranger",
+        "add quota ip6 svcform stranger { over 25 mbytes; }",
+        'add ct helper ip svcform stranger { type "ftp" protocol tcp; }',
     ],
 )
 def test_what_somebody_does_to_our_tables_is_drift_and_is_mended(kernel, damage):
@@ -125,8 +128,12 @@ def test_what_somebody_does_to_our_tables_is_drift_and_is_mended(kernel, damage)
     kernel.apply(wanted)
     before = kernel.listing()
     kernel.run("nft", damage)
-    assert kernel.plan(wanted).changes
-    kernel.apply(wanted)
+    planned = kernel.plan(wanted)
+    assert planned.changes
+    (print_,) = planned.program.fingerprints
+    said = kernel.run("sh", "-c", print_.script, given=print_.operands)
+    assert said == print_.expected.decode()
+    kernel.carry_out(planned.program.steps)
     assert kernel.plan(wanted).changes == ()
     assert kernel.listing() == before
 
