@@ -13,7 +13,7 @@ from svcform.backends.proxy.nftables.tools import (
     version_of,
 )
 from svcform.diagnostics import Diagnostic, Severity
-from svcform.lang.nft.forward import foreign_drops
+from svcform.lang.nft.forward import FORWARDED, TAKEN_IN, foreign_drops
 from svcform.lang.nft.marks import foreign_uses
 from svcform.model.facts import Facts
 from svcform.policy.intent import Intent
@@ -32,10 +32,10 @@ def caveats(
     """All that stands in the way."""
     foreign = readings.get(_FOREIGN)
     text = foreign.output.decode(errors="replace") if foreign else ""
-    forwards = not intent.settings.proxy_mode.terminates
+    passages = TAKEN_IN if intent.settings.proxy_mode.terminates else FORWARDED
     return (
         *_too_old(facts, intent.node_name),
-        *(foreign_drops(text, intent.node_name) if forwards else ()),
+        *foreign_drops(text, intent.node_name, passages),
         *foreign_uses(text, intent.node_name, intent.settings.masquerade_mark),
     )
 

@@ -19,8 +19,10 @@ from svcform.backends.proxy.iptables.scripts import FOREIGN_TABLES
 from svcform.backends.proxy.iptables.tools import OLDEST, variant_of, version_of
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.lang.iptables.save import Table
-from svcform.lang.nft.forward import foreign_drops
+from svcform.lang.nft.forward import FORWARDED, TAKEN_IN, Passage, foreign_drops, marked
 from svcform.model.facts import Facts
+from svcform.model.settings import ProxyMode
+from svcform.policy import marks
 from svcform.policy.intent import Intent
 
 _FOREIGN = "iptables.nft.foreign"
@@ -43,12 +45,20 @@ def caveats(
     return (
         *_too_old(facts, node),
         *_incompatible(readings, facts, node),
-        *(foreign_drops(text, node) if forwards else ()),
+        *foreign_drops(text, node, _passages(intent.settings.proxy_mode)),
         *(_foreign_forward(readings, facts, node) if forwards else ()),
         *foreign_marks(readings, facts, intent),
         *foreign_marks_by_nft(text, intent),
         *reloaders(facts, node),
     )
+
+
+def _passages(mode: ProxyMode) -> tuple[Passage, ...]:
+    if mode is ProxyMode.NFTABLES:
+        return ()  # that backend's own caveats tell it
+    if mode is ProxyMode.IPVS:
+        return marked(marks.FIRST, marks.OURS)
+    return TAKEN_IN if mode.terminates else FORWARDED
 
 
 def _too_old(facts: Facts, node: str) -> Iterator[Diagnostic]:

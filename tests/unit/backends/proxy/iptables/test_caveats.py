@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -13,6 +14,7 @@ from svcform.errors import ReadingFailed, ToolMissing
 from svcform.lang.nft.forward import foreign_drops
 from svcform.model.facts import Facts
 from svcform.model.settings import ProxyMode
+from tests.unit.backends.proxy.iptables.conftest import Kernel
 from tests.unit.backends.proxy.iptables.workspaces import everything, intent
 
 WANTED = intent(everything())
@@ -73,6 +75,35 @@ def test_a_chain_that_ends_in_reject_drops_as_well():
         '\t\tiifname "eth0"', "\t\treject with icmpx admin-prohibited\n\t\tiifname"
     )
     assert len(list(foreign_drops(closing, "here"))) == 1
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("kernel", ["nft"], indirect=True)
+@pytest.mark.parametrize(
+    ("mode", "cut", "mended"),
+    [
+        (ProxyMode.IPTABLES, ["forward"], "ct status dnat accept"),
+        (ProxyMode.USERSPACE, ["input"], "ct status dnat accept"),
+        (ProxyMode.IPVS, ["forward", "input"], "ct mark and 0xc0000000 == 0x40000000 accept"),
+        (ProxyMode.NFTABLES, [], ""),
+    ],
+)
+def test_what_has_to_get_through_a_foreign_table_depends_on_the_mode(
+    kernel: Kernel, mode: ProxyMode, cut: list[str], mended: str
+):
+    """A table as nft lists it, before and after its own commands of the warnings were given."""
+    wanted = replace(WANTED, settings=replace(WANTED.settings, proxy_mode=mode))
+
+    def told() -> list[str]:
+        return [f.detail for f in IPTABLES.caveats(kernel.readings(), FACTS, wanted)]
+
+    kernel.run("nft", "-f", "-", given=FIREWALL.encode())
+    found = told()
+    assert [re.findall(r"the chain (\w+) of", detail) for detail in found] == [[c] for c in cut]
+    for detail in found:
+        assert detail.endswith(mended)
+        kernel.run("sh", "-c", detail.rpartition("through: ")[2])
+    assert told() == []
 
 
 def test_forward_of_the_other_variant_drops():
