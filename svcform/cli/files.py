@@ -16,9 +16,14 @@ T = TypeVar("T")
 def replace(path: Path, content: bytes, *, private: bool = False) -> None:
     """Write the file in one step; ``private`` files are their owner's alone.
 
+    What is no file, as ``/dev/stdout`` or ``/dev/null``, stays what it is and is written to.
     Raises UsageError where the folder can't be written.
     """
+    path = path.resolve()
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            path.write_bytes(content)
+            return
         descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise UsageError(f"{path} can't be written: {error.strerror}.") from error
@@ -26,8 +31,7 @@ def replace(path: Path, content: bytes, *, private: bool = False) -> None:
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-        if not private:
-            temporary.chmod(_usual_mode(path))
+        temporary.chmod(0o600 if private else _usual_mode(path))
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

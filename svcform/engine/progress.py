@@ -67,6 +67,7 @@ class Patience:
         for node, began in since.items():
             seconds = time.monotonic() - began
             if seconds >= self._next.get(node, _FIRST):
-                self._next[node] = 2 * self._next.get(node, _FIRST)
                 found.append(Wait(node, int(seconds), said.get(node, "")))
+            while seconds >= self._next.setdefault(node, _FIRST):
+                self._next[node] *= 2
         return found
