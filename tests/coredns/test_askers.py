@@ -24,7 +24,6 @@ ns.dns.cluster.local. 5 IN A 192.0.2.1
 COMMON = SETTLE.partition("# Changes zones and files")[0]
 QUESTIONS = """
 port=$1
-work=$2
 server() { echo 1; }
 addresses() { echo 127.0.0.1; }
 echo "$asker"
@@ -59,7 +58,7 @@ def test_each_tool_tells_the_serial(server: Server, tmp_path: Path, tool: str, s
     argv = [program, *(["sh"] if shell == "busybox" else []), "-c", COMMON + QUESTIONS, "sh"]
 
     done = subprocess.run(
-        [*argv, str(server.port), str(tmp_path)],
+        [*argv, str(server.port)],
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,

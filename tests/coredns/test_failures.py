@@ -134,3 +134,25 @@ def test_where_the_disk_is_full_the_old_answers_stay(site):
     assert NEW in site.pending()
     site.applied()
     assert "10.96.0.99" in site.dig("+short", NEW, node="n2")
+
+
+@pytest.mark.parametrize("signal", ["KILL", "STOP"])
+def test_a_coredns_that_was_killed_or_hangs_is_started_again(site, signal):
+    site.on("n2", f"pkill -{signal} -x coredns")
+
+    assert "+ dns service svcform-coredns" in site.pending()
+
+    site.applied()
+    assert len(site.dig("+short", HEADLESS, node="n2").split()) == 3
+    assert site.pending() == ""
+
+
+def test_a_zone_whose_file_was_removed_has_a_later_serial_than_what_is_served(site):
+    before = site.serial("n1")
+    for node in NODES:
+        site.on(node, "rm /etc/svcform/coredns/*.zone")
+
+    site.applied()
+
+    assert site.serial("n1") == site.serial("n2") > before
+    assert site.pending() == ""

@@ -50,7 +50,7 @@ def caveats(
                 "on the node.",
             )
         )
-    own = set(facts_of(readings, "running"))
+    own = set(facts_of(readings, "process"))
     sockets = [s for line in facts_of(readings, "socket") if (s := _socket(line))]
     found += _taken(sockets, own, listening(intent, facts), intent.node_name)
     return tuple(found)

@@ -37,7 +37,12 @@ process() { # by which it is known: the number, and when it started
 }
 
 # ---- the unit, with whichever init system starts it
+unhang() { # a process that hangs hears no other signal
+	hung=$(server)
+	[ -z "$hung" ] || answers || kill -KILL "$hung"
+}
 service() { # enable disable start stop restart reload
+	case $1 in stop | restart) unhang ;; esac
 	if [ -d /run/systemd/system ] && has systemctl; then
 		case $1 in
 		enable) systemctl daemon-reload && systemctl -q reenable $unit.service ;;
@@ -150,45 +155,57 @@ can_ask() { # TOOL
 	has "$1" && { [ "$1" != nc ] || nc -h 2>&1 </dev/null | grep -q -e '-u'; }
 }
 asker=$(for tool in $askers; do can_ask $tool && echo $tool && break; done)
-question() { # NAME TYPE CLASS: the bytes of a query
+question() { # NAME TYPE CLASS: the bytes of a query, as printf takes them
 	text='\123\106\000\000\000\001\000\000\000\000\000\000'
 	for label in $(printf '%s' "$1" | tr . ' '); do
 		text=$text$(printf '\\%03o' ${#label})$label
 	done
 	case $2 in SOA) text=$text'\000\000\006\000' ;; TXT) text=$text'\000\000\020\000' ;; esac
 	case $3 in IN) text=$text'\001' ;; CH) text=$text'\003' ;; esac
-	# shellcheck disable=SC2059 # the escapes are the text
-	printf "$text"
+	printf '%s' "$text"
 }
 udp='
 import socket, sys
-host, port, query = sys.argv[1:]
+host, port = sys.argv[1:]
 family, kind, _, _, place = socket.getaddrinfo(host, int(port), 0, socket.SOCK_DGRAM)[0]
 with socket.socket(family, kind) as asking:
     asking.settimeout(1)
-    asking.sendto(open(query, "rb").read(), place)
+    asking.sendto(sys.stdin.buffer.read(), place)
     sys.stdout.buffer.write(asking.recv(4096))
 '
 hexadecimal() { od -An -v -tx1 | tr -d ' \n'; }
 ask() { # ADDRESS NAME TYPE CLASS: the answer as text or in hexadecimal digits, as the tool has it
-	question "$2" "$3" "$4" >"$work/question" || return 1
+	bytes=$(question "$2" "$3" "$4")
+	# shellcheck disable=SC2059 # the escapes are the text
 	case $asker in
 	bash)
-		bash -c 'exec 3<>"/dev/udp/$1/$3" && cat "$2" >&3 && timeout 1 dd bs=4096 count=1 <&3' \
-			ask "$1" "$work/question" "$port" | hexadecimal
+		# One write is one packet.
+		printf "$bytes" | bash -c 'exec 3<>"/dev/udp/$1/$2" && dd bs=4096 count=1 >&3 &&
+			timeout 1 dd bs=4096 count=1 <&3' ask "$1" "$port" | hexadecimal
 		;;
 	dig) dig +norecurse +tries=1 +time=1 +short -p "$port" "@$1" -c "$4" -t "$3" "$2" ;;
-	python3) python3 -c "$udp" "$1" "$port" "$work/question" | hexadecimal ;;
+	python3) printf "$bytes" | python3 -c "$udp" "$1" "$port" | hexadecimal ;;
 	host) host -r -p "$port" -R 1 -W 1 -c "$4" -t "$3" "$2" "$1" ;;
-	nc) nc -u -w 1 "$1" "$port" <"$work/question" | hexadecimal ;;
+	nc) printf "$bytes" | nc -u -w 1 "$1" "$port" | hexadecimal ;;
 	esac 2>/dev/null
+}
+ask_patiently() { # ADDRESS NAME TYPE CLASS: nothing only where nothing answers
+	for _ in 1 2 3 4 5; do
+		ask "$1" "$2" "$3" "$4" | grep '^[^;]' && return
+		sleep 0.2 2>/dev/null || sleep 1
+	done
+	return 1
+}
+answers() { # whether the server that runs does: one that hangs serves nobody
+	address=$(addresses 2>/dev/null | head -n 1)
+	[ -z "$asker" ] || [ -z "$address" ] || ask_patiently "$address" version.bind TXT CH >/dev/null
 }
 # What stands behind the serial in all of svcform's SOA records.
 times='7200 1800 86400'
 served_serial() { # ORIGIN
 	[ -n "$(server)" ] || return 0
 	address=$(addresses 2>/dev/null | head -n 1)
-	answer=$(ask "${address:-127.0.0.1}" "${1%.}" SOA IN)
+	answer=$(ask_patiently "${address:-127.0.0.1}" "${1%.}" SOA IN)
 	case $answer in
 	*" $times "*) printf '%s\n' "$answer" | sed -n "s/.* \([0-9]*\) $times .*/\1/p" | head -n 1 ;;
 	*)
@@ -210,13 +227,16 @@ until_answered() { # ADDRESS NAME TYPE CLASS HEX TEXT WHY...
 	until is_answered "$1" "$2" "$3" "$4" "$5" "$6"; do
 		waited=$(($(uptime) - started))
 		if [ -n "$doubted" ]; then
-			[ $waited -lt "$limit" ] || return 1
+			[ $waited -lt "$limit" ] || {
+				answers || reason="Its process $(server) does not answer."
+				return 1
+			}
 		elif [ $waited -ge 5 ] || { [ $waited -ge 3 ] && [ -z "$(server)" ]; }; then
 			doubted=yes
 			reason=$(shift 6 && "$@")
 			[ -z "$reason" ] || return 1
 			# CoreDNS reads 10 MB and more in a second; a busy node takes its time.
-			limit=$((60 + $(du -sk "$folder" | cut -f 1) / 1000))
+			limit=$((30 + $(du -sk "$folder" | cut -f 1) / 1000))
 		fi
 		sleep 0.1 2>/dev/null || sleep 1
 	done

@@ -5,7 +5,8 @@ show() { # FILE NAME: its lines behind their number
 mine=
 if [ -d "$folder" ] || [ -n "$(unit_file)" ]; then
 	mine=$(server)
-	[ -z "$mine" ] || printf 'running\t%s\n' "$mine"
+	[ -z "$mine" ] || printf 'process\t%s\n' "$mine"
+	[ -z "$mine" ] || ! answers || printf 'running\t%s\n' "$mine"
 	for entry in "$folder"/Corefile "$folder"/*.zone; do
 		[ ! -e "$entry" ] || show "$entry" "${entry##*/}" || exit 92
 	done

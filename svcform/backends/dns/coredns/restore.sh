@@ -1,6 +1,7 @@
 # Puts back what is in the folder $1.  A zone that has to change gets a later serial than the live
 # one: who has seen that must not take the old content for the same.
 saved=$1
+[ "$2" != going ] || exit 0
 if [ ! -d "$saved/coredns" ]; then
 	[ -d "$folder" ] || [ -n "$(unit_file)" ] || exit 0
 	for entry in $resolv $drop_in; do unlead $entry; done
@@ -48,7 +49,7 @@ for entry in "$saved"/unit/*; do
 done
 # Before the network has addresses nothing can be served; init starts the unit when it has.
 if [ -e "$saved/running" ] && [ "$SVCFORM_BOOT" != boot ]; then
-	[ -n "$(server)" ] || act=restart
+	{ [ -n "$(server)" ] && answers; } || act=restart
 	[ -z "$act" ] || service "$act" || exit 1
 	[ -z "$act" ] || prove_corefile || exit 1
 	sort -u "$work/changed" 2>/dev/null | while read -r origin; do

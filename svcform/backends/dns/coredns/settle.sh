@@ -95,7 +95,7 @@ act() { # VERB: what does not start says why
 	return 1
 }
 fail_to_write() {
-	say "$1 can't be written: $(df -P "$folder" 2>/dev/null | awk 'NR == 2 { print $4 " KiB are free in " $6 }')."
+	say "$1 can't be written$(df -P "$folder" 2>/dev/null | awk 'NR == 2 && $4 < 1024 { print ": " $4 " KiB are free in " $6 }')."
 	return 1
 }
 prove() {

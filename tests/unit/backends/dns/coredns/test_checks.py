@@ -20,7 +20,7 @@ OTHERS = 'udp UNCONN 0 0 {}:53 0.0.0.0:* users:(("dnsmasq",pid=44,fd=5))'
 
 
 def said(sockets, *listen, running="7"):
-    lines = ["tool\tcoredns", "tool\tbash", f"running\t{running}"]
+    lines = ["tool\tcoredns", "tool\tbash", f"process\t{running}"]
     text = "".join(f"{line}\n" for line in (*lines, *(f"socket\t{found}" for found in sockets)))
     nothing = PortGroup(())
     intent = Intent(
