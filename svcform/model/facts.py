@@ -57,6 +57,25 @@ class ForeignSocket(NamedTuple):
     process: str
 
 
+class ClosedInput(NamedTuple):
+    """A chain of somebody else's that lets in to the node only what it knows.
+
+    ``name`` is as a person reads it.  ``opening`` is the command that lets in TCP, up to the ports,
+    which stand between it and ``ending``.  ``ports`` are the spans that it lets in already.
+    ``has_jump`` says whether a jump of ours comes before that, in modes that have one there.
+    """
+
+    name: str
+    opening: str
+    ending: str
+    ports: tuple[tuple[int, int], ...] = ()
+    has_jump: bool = False
+
+    def lets_in(self, port: int) -> bool:
+        """Whether it lets in TCP at that port, from somewhere at least."""
+        return any(first <= port <= last for first, last in self.ports)
+
+
 class SshConnection(NamedTuple):
     """The SSH connection that a reading came in on, as the node saw it: from whom, and to what."""
 
@@ -96,6 +115,7 @@ class Facts:
     for none.
     ``open_files`` is how many files root may let a process open, 0 where that isn't known.
     ``foreign_sockets`` are those that could be seen, where the node has HAProxy or nginx.
+    ``closed_inputs`` are chains of firewalls that drop what comes to the node itself.
     ``ssh`` is None where the reading came in otherwise;
     ``sshd`` are the sockets on which the node's sshd listens, as far as that could be seen.
     """
@@ -122,6 +142,7 @@ class Facts:
     dns_serial: int = 0
     open_files: int = 0
     filtered: frozenset[Family] = frozenset()
+    closed_inputs: tuple[ClosedInput, ...] = ()
     ssh: SshConnection | None = None
     sshd: tuple[Listening, ...] = ()
     foreign_sockets: tuple[ForeignSocket, ...] = ()

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from svcform.diagnostics import Diagnostic, Severity
 from svcform.lang.nft.foreign import ForeignChain, chains
+from svcform.model.facts import ClosedInput
 
 _DROPS = re.compile(r"(?:counter packets \d+ bytes \d+ )?(?:drop|reject(?: with .*)?)")
 #: Where a rule lets in ports: ``tcp dport 22 accept``, ``tcp dport { 80, 30000-32767 } accept``.
@@ -62,20 +63,18 @@ _CUT = {
 }
 
 
-class ClosedInput(NamedTuple):
-    """A chain of the input hook that drops, and the TCP ports that its table names as let in."""
-
-    chain: ForeignChain
-    ports: tuple[tuple[int, int], ...]
-
-
 def closed_inputs(listing: str) -> Iterator[ClosedInput]:
     """Foreign chains that let in to the node only what they know."""
     every = list(chains(listing))
     for found in every:
         if found.hook == "input" and _drops(found):
             rules = (rule for chain in every if chain.table == found.table for rule in chain.rules)
-            yield ClosedInput(found, tuple(span for rule in rules for span in _let_in(rule)))
+            yield ClosedInput(
+                f"the chain {found.name} of the nftables table {found.table}",
+                f"nft insert rule {found.table} {found.name} tcp dport '{{ ",
+                " }' accept",
+                tuple(span for rule in rules for span in _let_in(rule)),
+            )
 
 
 def _let_in(rule: str) -> Iterator[tuple[int, int]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from svcform.backends.contract import Cut, Expressed, Probe, Reading, RenderInput
 from svcform.backends.proxy.iptables import checks, cuts, express, observe, render, scripts
+from svcform.backends.proxy.iptables.closed import closed
 from svcform.backends.proxy.iptables.objects import BACKEND
 from svcform.diagnostics import Diagnostic
 from svcform.model.facts import Facts
@@ -33,8 +34,9 @@ class IptablesBackend:
         return observe.read(readings, facts)
 
     def tell(self, readings: Mapping[str, Reading], facts: Facts) -> Facts:
-        """The families for which somebody else uses the table filter."""
-        return replace(facts, filtered=observe.filtered(readings, facts))
+        """The families for which somebody else uses the table filter, and whose INPUT drops."""
+        filtered = observe.filtered(readings, facts)
+        return replace(facts, filtered=filtered, closed_inputs=closed(readings, facts))
 
     def express(self, intent: Intent, facts: Facts) -> Expressed:
         """The chains and jumps that the intent asks for."""

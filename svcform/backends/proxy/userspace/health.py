@@ -22,6 +22,7 @@ from svcform.model.settings import ProxyMode
 from svcform.plan.snapshot import NodeObject, ObjectAddress, Snapshot
 from svcform.policy.intent import HealthCheck, Intent
 from svcform.policy.node_addresses import resolve
+from svcform.policy.proxied import catches_by_nft
 
 _NAMED = 5
 
@@ -51,7 +52,7 @@ def express(intent: Intent, facts: Facts) -> Expressed:
         wanted |= instance(Server.HEALTH, facts, 2 * len(answered), watched)
     for entry in _answers(answered, intent, facts):
         wanted[entry.address] = entry
-    return Expressed(wanted=wanted, diagnostics=warnings)
+    return Expressed(wanted=wanted, diagnostics=(*warnings, *_shut_out(answered, intent, facts)))
 
 
 def _answers(checks: list[HealthCheck], intent: Intent, facts: Facts) -> Iterator[Health]:
@@ -110,6 +111,28 @@ def _unanswered(intent: Intent, lack: str) -> Diagnostic:
         "Nobody answers health checks on the node",
         f"Load balancers that ask {intent.node_name} for {', '.join(names)} get no answer: {lack}",
     )
+
+
+def _shut_out(checks: list[HealthCheck], intent: Intent, facts: Facts) -> Iterator[Diagnostic]:
+    """For each firewall that has to be told of them by hand; iptables' own rules let them in."""
+    mode = intent.settings.proxy_mode
+    has_jump = mode is ProxyMode.IPTABLES or (mode.terminates and not catches_by_nft(facts))
+    for found in facts.closed_inputs:
+        shut = [check for check in checks if not found.lets_in(check.port)]
+        if not shut or (has_jump and found.has_jump):
+            continue
+        names = [f"{check.service} (port {check.port})" for check in shut[:_NAMED]]
+        if len(shut) > _NAMED:
+            names.append(f"{len(shut) - _NAMED} more")
+        ports = ",".join(str(check.port) for check in shut[:_NAMED])
+        yield Diagnostic(
+            "SVC477",
+            Severity.WARNING,
+            "A firewall drops health checks",
+            f"On {intent.node_name} {found.name} drops what it does not know, and load balancers "
+            f"that ask for {', '.join(names)} may get no answer. Let them in: "
+            f"{found.opening}{ports}{found.ending}",
+        )
 
 
 def _left(check: HealthCheck, held: ForeignSocket, intent: Intent) -> Diagnostic:

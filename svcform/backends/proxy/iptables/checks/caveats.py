@@ -25,13 +25,14 @@ from svcform.model.settings import ProxyMode
 from svcform.policy import marks
 from svcform.policy.intent import Intent
 
-_FOREIGN = "iptables.nft.foreign"
+#: The probe of tables that nft has made.
+FOREIGN = "iptables.nft.foreign"
 _INCOMPATIBLE = re.compile(rb"^# Table `(nat|filter)' is incompatible", re.MULTILINE)
 
 
 def probes() -> tuple[Probe, ...]:
     """What has to be seen besides the listings."""
-    return (Probe(name=_FOREIGN, script=FOREIGN_TABLES),)
+    return (Probe(name=FOREIGN, script=FOREIGN_TABLES),)
 
 
 def caveats(
@@ -39,7 +40,7 @@ def caveats(
 ) -> tuple[Diagnostic, ...]:
     """All that stands in the way."""
     node = intent.node_name
-    foreign = readings.get(_FOREIGN)
+    foreign = readings.get(FOREIGN)
     text = foreign.output.decode(errors="replace") if foreign else ""
     forwards = not intent.settings.proxy_mode.terminates
     return (

@@ -238,3 +238,24 @@ def test_foreign_tables_are_listed_and_those_of_iptables_are_not(kernel):
     assert [f.code for f in IPTABLES.caveats(kernel.readings(), FACTS, WANTED)] == ["SVC402"]
     probe = next(p for p in IPTABLES.probes() if p.name == "iptables.nft.foreign")
     assert "table ip filter" not in kernel.run("sh", "-c", probe.script)
+
+
+@pytest.mark.root
+def test_inputs_that_drop_are_told_with_what_opens_them(kernel):
+    """The command is given as it stands, and then the port counts as let in."""
+    tool = f"iptables-{kernel.variant}"
+    kernel.run(tool, "-P", "INPUT", "DROP")
+    kernel.run(tool, "-A", "INPUT", "-p", "tcp", "--dport", "22", "-j", "ACCEPT")
+    kernel.run("nft", "-f", "-", given=FIREWALL.encode())
+
+    def closed():
+        return IPTABLES.tell(kernel.readings(), kernel.facts()).closed_inputs
+
+    names = [found.name for found in closed()]
+    assert names == [f"INPUT of {tool}", "the chain input of the nftables table inet fw"]
+    for found in closed():
+        assert not found.lets_in(31000)
+        kernel.run("sh", "-c", f"{found.opening}31000,31001{found.ending}")
+    assert all(found.lets_in(31001) for found in closed())
+    assert [found.lets_in(22) for found in closed()] == [True, False]
+    assert [found.has_jump for found in closed()] == [True, False]

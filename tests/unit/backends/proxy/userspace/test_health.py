@@ -9,7 +9,7 @@ import pytest
 
 from svcform.backends.proxy.userspace import HEALTH
 from svcform.backends.proxy.userspace.objects import File, Health, Running, Server
-from svcform.model.facts import Facts, ForeignSocket, Init, InterfaceAddress
+from svcform.model.facts import ClosedInput, Facts, ForeignSocket, Init, InterfaceAddress
 from svcform.model.net import Family, Protocol
 from svcform.model.service import NamespacedName
 from svcform.model.settings import ProxyMode, Settings
@@ -204,3 +204,24 @@ def test_answers_depend_on_the_servers_that_carry_traffic(
 
     (main,) = (x.text for x in found.values() if isinstance(x, File) and x.path.endswith(".cfg"))
     assert re.findall(r"server \S+ (\S+) check ", main) == watched
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("has_jump", [True, False])
+def test_a_firewall_that_drops_health_checks_is_named_where_no_jump_of_ours_lets_them_in(
+    mode: ProxyMode, has_jump: bool
+):
+    open_ports = ((1, 31000), (31002, 31002))
+    shut = ClosedInput("INPUT of its tool", "tool --dports ", " -j ACCEPT", open_ports, has_jump)
+    tools = {**FACTS.tools, "iptables": "present"}
+    facts = dataclasses.replace(FACTS, tools=tools, closed_inputs=(shut,))
+
+    said = HEALTH.express(intent("a", "b", "c", "d", mode=mode), facts).diagnostics
+
+    if has_jump and mode in {ProxyMode.IPTABLES, ProxyMode.USERSPACE}:
+        assert said == ()
+        return
+    (found,) = said
+    assert (found.code, found.severity.value) == ("SVC477", "warning")
+    assert "ask for test/b (port 31001), test/d (port 31003) may get no" in found.detail
+    assert found.detail.endswith(": tool --dports 31001,31003 -j ACCEPT")
