@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 from svcform.errors import BecomeFailed, NodeError, Unreachable
 from svcform.model.node import Connection
@@ -12,6 +13,7 @@ from svcform.transport.framing import Framed
 #: PAM modules that don't know sudo's ``-p`` ask in their own words.
 _FOREIGN_PROMPT = re.compile(rb"(?i)passw[^\n]*: ?\Z")
 _QUOTED = 400
+_LOGIN_SECONDS = 60.0
 _REMARK = re.compile(rb"^" + REMARK.encode() + rb"([^\n]*)\n", re.MULTILINE)
 
 
@@ -62,6 +64,23 @@ class Conversation:
         self._told = 0
         self._password_sent = False
         self._payload_sent = False
+        self._begun = time.monotonic()
+
+    def patience(self, deadline: float) -> float:
+        """Until when to wait (of ``time.monotonic``): a login has less time than its script."""
+        return deadline if self.stdout.began else min(deadline, self._begun + _LOGIN_SECONDS)
+
+    def late(self) -> Unreachable | None:
+        """What to raise where the time was over before the script began."""
+        if self.stdout.began:
+            return None
+        method = self._connection.become_method if self._connection.become else ""
+        return Unreachable(
+            f"The login at {self._label} had not come to the script after "
+            f"{time.monotonic() - self._begun:.0f} seconds{quote(bytes(self.stderr.text))}.",
+            remedy="Look there what the login shell's start-up files, sshd's ForceCommand"
+            f"{f' or {method}' if method else ''} wait for.",
+        )
 
     def opening(self) -> tuple[bytes, bool]:
         """What to send first, and whether it is all."""

@@ -101,6 +101,8 @@ class LocalSession:
         try:
             return _converse(process, conversation, time.monotonic() + timeout)
         except TimeoutError:
+            if late := conversation.late():
+                raise late from None
             raise Unreachable(
                 f"A command on {self._connection.host} was not done after {timeout:g} seconds.",
                 remedy="Look at the machine's load, or give it more time.",
@@ -123,10 +125,11 @@ class LocalSession:
 def _converse(
     process: subprocess.Popen[bytes], conversation: Conversation, deadline: float
 ) -> ExecResult:
-    pipes = _Pipes(process, deadline)
+    pipes = _Pipes(process, conversation.patience(deadline))
     pipes.send(*conversation.opening())
     for stdout, stderr in pipes:
         pipes.send(*conversation.hear(stdout, stderr))
+        pipes.deadline = conversation.patience(deadline)
     try:
         code = process.wait(max(deadline - time.monotonic(), 0.01))
     except subprocess.TimeoutExpired:
@@ -146,7 +149,7 @@ class _Pipes:
 
     def __init__(self, process: subprocess.Popen[bytes], deadline: float) -> None:
         self._stdin, self._stdout, self._stderr = _opened(process)
-        self._deadline = deadline
+        self.deadline = deadline
         self._outgoing = memoryview(b"")
         self._last = False
         self._selector = selectors.DefaultSelector()
@@ -167,7 +170,7 @@ class _Pipes:
         open_pipes = 2
         with self._selector:
             while open_pipes:
-                left = self._deadline - time.monotonic()
+                left = self.deadline - time.monotonic()
                 events = self._selector.select(left) if left > 0 else []
                 if not events:
                     raise TimeoutError

@@ -142,6 +142,7 @@ def _without(entry: known_hosts.Entry, names: set[str]) -> list[str]:
 
 def _write(file: Path, content: bytes) -> None:
     """All or nothing: a half-written file would take host keys away."""
+    file = file.resolve()
     file.parent.mkdir(parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
     try:

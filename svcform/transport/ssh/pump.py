@@ -26,12 +26,12 @@ _SILENT_SECONDS = 10
 class Pump:
     """Iterating gives pairs of what arrived on stdout and stderr, until both have ended.
 
-    Raises ``TimeoutError`` at the deadline (of ``time.monotonic``).
+    Raises ``TimeoutError`` at ``deadline`` (of ``time.monotonic``), which may be put off.
     """
 
     def __init__(self, channel: paramiko.Channel, deadline: float) -> None:
         self._channel = channel
-        self._deadline = deadline
+        self.deadline = deadline
         self._outgoing: queue.SimpleQueue[tuple[bytes, bool]] = queue.SimpleQueue()
         self._writer: threading.Thread | None = None
 
@@ -69,8 +69,8 @@ class Pump:
                 elif ended:
                     return
                 else:
-                    poll.poll(remaining(self._deadline) * 1000)
-                remaining(self._deadline)
+                    poll.poll(remaining(self.deadline) * 1000)
+                remaining(self.deadline)
         finally:
             self._outgoing.put((b"", True))
 

@@ -97,10 +97,16 @@ class SshSession:
         conversation = Conversation(framed, self._connection, self._target.label, listener)
         with open_channel(self._link, deadline) as channel:
             channel.exec_command(framed.command)
-            pump = Pump(channel, deadline)
+            pump = Pump(channel, conversation.patience(deadline))
             pump.send(*conversation.opening())
-            for stdout, stderr in pump:
-                pump.send(*conversation.hear(stdout, stderr))
+            try:
+                for stdout, stderr in pump:
+                    pump.send(*conversation.hear(stdout, stderr))
+                    pump.deadline = conversation.patience(deadline)
+            except TimeoutError:
+                if late := conversation.late():
+                    raise late from None
+                raise
             return conversation.result(exit_code(self._link, channel, deadline))
 
     def __enter__(self) -> Self:

@@ -14,7 +14,7 @@ from svcform.diagnostics import Origin
 from svcform.errors import BecomeFailed, Unreachable
 from svcform.model.node import Connection, Node
 from svcform.model.settings import Settings
-from svcform.transport import local
+from svcform.transport import conversation, local
 from svcform.transport.contract import Session
 from svcform.transport.open import Opener
 from svcform.transport.options import SshOptions
@@ -45,6 +45,17 @@ def test_input_that_nobody_reads_is_no_failure(session: Session) -> None:
 
 def test_a_signal_is_a_negative_code(session: Session) -> None:
     assert session.exec("kill -TERM $$").code == -signal.SIGTERM
+
+
+def test_a_login_that_hangs_is_not_waited_for_as_long_as_a_script(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(conversation, "_LOGIN_SECONDS", 0.5)
+    hangs = local.LocalSession(Connection(kind="local", host="here"), ("sh", "-c", "sleep 59"))
+    with pytest.raises(Unreachable, match="The login at here had not come to the script after"):
+        hangs.exec("true", timeout=60)
+    begins = local.LocalSession(Connection(kind="local", host="here"), ())
+    assert begins.exec("sleep 1; echo done", timeout=60).stdout == b"done\n"
 
 
 def test_after_the_timeout_nothing_is_left_running(session: Session, tmp_path: Path) -> None:
