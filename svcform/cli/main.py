@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 import svcform
-from svcform.cli.commands import COMMANDS
+from svcform.cli.commands import COMMANDS, grammar
 from svcform.cli.console import Console, console, silence
 from svcform.cli.parser import Parser, refuse_unknown
 from svcform.errors import InputError, SvcformError
@@ -27,8 +27,8 @@ Exit codes: 0 done, 1 mistake, 2 changes pending, 3 stale, 4 unreadable nodes,
 """
 
 
-def build() -> tuple[Parser, dict[str, Parser]]:
-    """The whole grammar, and the parser of each command by name."""
+def build(commands: Sequence[str] = COMMANDS) -> tuple[Parser, dict[str, Parser]]:
+    """The grammar of these commands, and the parser of each by name."""
     parser = Parser(
         prog="svcform",
         description="Kubernetes-style Services on plain Linux nodes: planned, reviewed, applied.",
@@ -38,8 +38,8 @@ def build() -> tuple[Parser, dict[str, Parser]]:
     subparsers = parser.add_subparsers(
         dest="command", metavar="COMMAND", required=True, parser_class=Parser
     )
-    for add in COMMANDS:
-        add(subparsers)
+    for name in commands:
+        grammar(name)(subparsers)
     return parser, dict(subparsers.choices)
 
 
@@ -83,10 +83,18 @@ def _is_somewhere() -> bool:
 
 def parse(argv: Sequence[str]) -> Namespace:
     """The arguments of one command.  Raises UsageError."""
-    parser, commands = build()
+    parser, commands = build(_asked_for(argv))
     arguments, unknown = parser.parse_known_args(list(argv))
     refuse_unknown(commands[arguments.command], unknown)
     return arguments
+
+
+def _asked_for(argv: Sequence[str]) -> Sequence[str]:
+    """The commands whose grammar is needed; each brings its imports, and all of them take long."""
+    first = argv[0] if argv else ""
+    if first == "--version":
+        return ()
+    return (first,) if first in COMMANDS else COMMANDS
 
 
 def _log(*, verbose: bool) -> None:

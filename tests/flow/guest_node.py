@@ -203,18 +203,12 @@ def _accept(door: socket.socket, started: Guest) -> socket.socket:
             return control
 
 
-def _busybox() -> Path:
-    """A busybox to run the node's small programs: the static one, which starts faster, if any."""
-    static = Path(sys.prefix) / "busybox"
-    return static if static.exists() else Path("/usr/bin/busybox")
-
-
 def _configure(node: GuestNode) -> None:
     """Give the agent's machine the node's disk, name and link; its programs are loaded by now."""
     settings = [(f"/proc/sys/{name.replace('.', '/')}", value) for name, value in SYSCTLS]
     lines = [
         "mkdir -p /run/programs",
-        f"cp {_busybox()} /run/programs/busybox",
+        f"cp {guest.busybox()} /run/programs/busybox",
         "mount -t tmpfs tmp /tmp",  # where this checkout may be
         f"for name in {' '.join(APPLETS)}; do ln -s busybox /run/programs/$name; done",
         'mount -t hostfs -o "$DISK" none /mnt',

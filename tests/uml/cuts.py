@@ -86,4 +86,4 @@ def _watching(node: UmlNode, patterns: Sequence[str]) -> Iterator[None]:
     for name in _WATCHED:
         (programs / name).unlink()
     for path in kept.values():
-        path.symlink_to("/usr/bin/busybox")
+        path.symlink_to("busybox")

@@ -111,6 +111,12 @@ def start(folder: Path, network: int, init: Path, *parameters: str, memory: str 
     return Guest(process, console)
 
 
+def busybox() -> Path:
+    """A busybox to run small programs in a guest: the static one, which starts faster, if any."""
+    static = Path(sys.prefix) / "busybox"
+    return static if static.exists() else Path("/usr/bin/busybox")
+
+
 def has_nftables() -> bool:
     """Whether ``make`` has built nftables for IP for the guest's kernel, which Debian's lacks."""
     return _BUILT.exists()

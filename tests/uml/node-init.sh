@@ -13,6 +13,7 @@ mount -t tmpfs run /run
 mkdir -p /run/lock /run/sshd /run/host
 mount -t tmpfs tmp /tmp
 mount -t hostfs -o "$SHARED" none /run/host
+PATH=/run/host/programs:$PATH
 mount -t ext4 -o noauto_da_alloc,commit=3600 /dev/ubda /mnt
 for folder in etc var root home; do mount --bind /mnt/$folder /$folder; done
 hostname "$(cat /etc/hostname)"

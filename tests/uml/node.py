@@ -129,8 +129,9 @@ def new_node(folder: Path) -> Iterator[UmlNode]:
     """A node that is off, with its disk and its project; it is gone afterwards."""
     with _machine(folder, folder) as node:
         (node.shared / "programs").mkdir(parents=True)
+        shutil.copy(guest.busybox(), node.shared / "programs/busybox")
         for applet in APPLETS:
-            (node.shared / "programs" / applet).symlink_to("/usr/bin/busybox")
+            (node.shared / "programs" / applet).symlink_to("busybox")
         host_key = _make_disk(node)
         _write_project(node, host_key)
         yield node

@@ -1,4 +1,4 @@
-#!/bin/sh
+#!/run/host/programs/busybox sh
 # Stands before a program that changes files: on those of svcform's it first says what it is about
 # to do, and waits for the test, that copies the disk meanwhile.
 name=${0##*/}
@@ -17,12 +17,12 @@ case "$* $PWD" in
 		: >/var/lib/committed
 		/bin/sync /var/lib/committed
 		echo "$operation" >$here/at.$$
-		busybox mv $here/at.$$ $here/at
-		while [ -e $here/at ]; do busybox sleep 0.01; done
+		$here/programs/busybox mv $here/at.$$ $here/at
+		while [ -e $here/at ]; do $here/programs/busybox sleep 0.01; done
 	fi
 	;;
 esac
 case $name in
 sync) exec /bin/sync "$@" ;;
-*) exec busybox "$name" "$@" ;;
+*) exec $here/programs/busybox "$name" "$@" ;;
 esac
