@@ -259,7 +259,8 @@ def _limit(unit: Unit) -> Iterator[str]:
         yield f"ulimit -n {unit.open_files}"
 
 
-#: A process is known by its number and by when it started, as numbers are used again.
+#: A process is known by its number and by when it started, as numbers are used again.  HAProxy's
+#: master waits for a worker that hangs: after ten seconds all that it has started is killed.
 _DAEMON = r"""pidfile=/run/@NAME@.pid
 started() { sed -n 's/.*) \([^ZX] .*\)/\1/p' "/proc/$1/stat" 2>/dev/null | cut -d ' ' -f 20; }
 running() {
@@ -274,7 +275,11 @@ begin() {
 }
 end() {
 	! running || kill "$pid"
-	while running; do sleep 0.1 2>/dev/null || sleep 1; done
+	until=$(($(cut -d . -f 1 /proc/uptime) + 10))
+	while running; do
+		[ "$(cut -d . -f 1 /proc/uptime)" -lt $until ] || kill -9 -- "-$pid"
+		sleep 0.1 2>/dev/null || sleep 1
+	done
 	rm -f "$pidfile"
 }"""
 

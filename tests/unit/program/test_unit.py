@@ -105,6 +105,28 @@ def test_an_init_script_starts_and_stops_a_daemon(shell: list[str], tmp_path: Pa
     assert act("status") != 0
 
 
+@pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"]])
+def test_an_init_script_stops_what_hangs_with_all_that_it_has_started(
+    shell: list[str], tmp_path: Path
+) -> None:
+    child = tmp_path / "child"
+    hangs = f"trap '' TERM; sleep 1000 & echo $! >{child}; while :; do wait; done"
+    (file,) = unit_files(replace(DAEMON, command=("/bin/sh", "-c", hangs)), Init.SYSV)
+    path = tmp_path / "svcform-haproxy"
+    text = file.text.replace("/run/svcform", f"{tmp_path}/svcform")
+    assert "+ 10))" in text
+    path.write_text(text.replace("+ 10))", "+ 1))"))
+
+    for verb in ("start", "stop"):
+        subprocess.run([*shell, path, verb], timeout=60, check=True)
+
+    deadline = time.monotonic() + 60
+    while Path(f"/proc/{int(child.read_text())}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{int(child.read_text())}").exists()
+    assert not list(tmp_path.glob("*.pid"))
+
+
 @pytest.mark.parametrize("unit", [ONCE, DAEMON])
 def test_an_openrc_script_is_sh(unit: Unit) -> None:
     (file,) = unit_files(unit, Init.OPENRC)
