@@ -277,7 +277,7 @@ end() {
 	! running || kill "$pid"
 	until=$(($(cut -d . -f 1 /proc/uptime) + 10))
 	while running; do
-		[ "$(cut -d . -f 1 /proc/uptime)" -lt $until ] || kill -9 -- "-$pid"
+		[ "$(cut -d . -f 1 /proc/uptime)" -lt $until ] || kill -9 "-$pid"
 		sleep 0.1 2>/dev/null || sleep 1
 	done
 	rm -f "$pidfile"
