@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from svcform import __version__
 from svcform.engine.ask_runner import UNKNOWN, Answer, Line, parse_answer
@@ -142,10 +142,11 @@ class _Run:
 
     def _heard(self, line: Line, answer: Answer, nonce: str) -> Outcome:
         if answer.outcome == "stale":
+            moved: tuple[ObjectAddress, ...] = ()
             with suppress(NodeError):
                 moved = self._moved(answer, nonce, line.binding, before=True)
-                return self._outcome(Result.STALE, answer.detail, moved=moved)
-            return self._outcome(Result.STALE, answer.detail)
+            stale = self._outcome(Result.STALE, answer.detail, moved=moved)
+            return replace(stale, remedy="Plan again.")
         if answer.outcome != "awaiting":
             return self._outcome(_RESULTS.get(answer.outcome, Result.CHANGED), answer.detail)
         return self._decide(line, answer, nonce)
@@ -182,12 +183,18 @@ class _Run:
 
     def _other_machine(self, binding: Binding) -> str:
         planned = self.plan.binding
-        if planned is None or planned.host_key == binding.host_key:
+        if planned is None:
             return ""
-        return (
-            f"The plan is for a machine with the host key {planned.host_key}, and this one has "
-            f"{binding.host_key}: plan again."
-        )
+        if planned.host_key != binding.host_key:
+            return (
+                f"The plan is for a machine with the host key {planned.host_key}, and this one has "
+                f"{binding.host_key}: plan again."
+            )
+        # Connections to another address were no part of the lock-out proof.
+        there, here = _place(planned.address, planned.port), _place(binding.address, binding.port)
+        if there != here:
+            return f"The plan is for a node at {there}, and this one is at {here}: plan again."
+        return ""
 
     def _moved(
         self, answer: Answer, nonce: str, binding: Binding, *, before: bool
@@ -278,3 +285,7 @@ class _Run:
             reading=the_reading_script(),
             installed_head=installed_head(the_reading_script()),
         )
+
+
+def _place(address: str, port: int) -> str:
+    return f"{address} port {port}" if port else address

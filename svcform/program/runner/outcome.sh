@@ -48,7 +48,6 @@ owe_nothing() {
 		! owed "${other%/}" || rm -rf "${other%/}/checkpoint"
 	done
 }
-# Host settings come first: rules that find no forwarding, or no route, would stop their traffic.
 # A tool that hangs must not hold a node for ever.
 put_back() { # CHECKPOINT LEFT RESTORED, and "$dir/late" where one took too long
 	rm -f "$dir/late"
@@ -200,10 +199,16 @@ ended_early() {
 adopt() { # a run whose processes are gone: be its guard
 	end_rest guard
 	last=$(cat "$dir/guard" 2>/dev/null)
-	# Of many heirs, one.
-	mkdir "$dir/heir.${last%% *}" 2>/dev/null || return 0
+	heir=$dir/heir.${last%% *}
+	# Of many heirs, one; of one that was killed before it was the guard, the next.
+	while { read -r pid start <"$heir"; } 2>/dev/null; do
+		see_started "$pid"
+		[ "$begun" != "$start" ] || return 0
+		heir=$heir.$pid
+	done
+	put "$dir/heir.new.$$" "$$ $(started $$)" && ln "$dir/heir.new.$$" "$heir" 2>/dev/null || return 0
 	guard || {
-		rmdir "$dir/heir.${last%% *}"
+		rm -f "$heir"
 		return 1
 	}
 }

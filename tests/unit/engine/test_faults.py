@@ -25,7 +25,7 @@ from svcform.model.node import Node
 from svcform.model.settings import ProxyMode
 from svcform.plan.plan import Plan
 from svcform.policy.intent import PortIntent
-from svcform.program.bundle import RunRequest, carry_script, write_bundle
+from svcform.program.bundle import RunRequest, ask_script, carry_script, write_bundle
 from svcform.program.program import Phase, Step
 from tests.unit.engine.node import PROJECT, LabNode, intent, opener, port, workspace
 
@@ -152,6 +152,24 @@ def test_a_run_that_lost_all_its_processes_is_undone_by_the_next_one(lab_node: L
     assert carry_out(node, plan(node, port())).result is Result.STALE
     assert settings(lab_node) == before
     assert carry_out(node, plan(node, port())).result is Result.APPLIED
+
+
+def test_who_asks_takes_the_place_of_an_heir_that_was_killed_before_it_was_the_guard(
+    lab_node: LabNode,
+) -> None:
+    before = settings(lab_node)
+    start_without_confirming(lab_node, plan(lab_node.node(), port()), confirm_timeout=60)
+    for pid in lab_node.pids():
+        os.kill(pid, signal.SIGKILL)
+    (guard,) = lab_node.state.glob("runs/*/guard")
+    heir = guard.with_name(f"heir.{guard.read_text().split()[0]}")
+    heir.write_text("4194303 1\n")
+    heir.with_name(f"{heir.name}.4194303").write_text("4194302 1\n")
+    with lab_node.session() as session:
+        said = session.exec(ask_script("reject", guard.parent.name, "Enough."), timeout=30).stdout
+    assert said.startswith(b"outcome\trolled-back\ndetail\tThe new state was rejected. Enough.\n")
+    assert settings(lab_node) == before
+    assert list(guard.parent.glob("heir*")) == []
 
 
 def test_a_machine_that_is_slow_to_start_the_run_is_waited_for(
@@ -368,6 +386,13 @@ def test_another_machine_is_refused(lab_node: LabNode) -> None:
     outcome = carry_out(lab_node.node(), replace(made, nodes=(other,)))
     assert outcome.result is Result.REFUSED
     assert "another machine" in outcome.detail
+    elsewhere = replace(entry, binding=replace(entry.binding, address="192.0.2.99", port=22))
+    outcome = carry_out(lab_node.node(), replace(made, nodes=(elsewhere,)))
+    assert outcome.result is Result.REFUSED
+    assert outcome.detail == (
+        "The plan is for a node at 192.0.2.99 port 22, and this one is at 192.0.2.11: plan again."
+    )
+    assert not lab_node.state.exists()
 
 
 def test_another_project_needs_to_take_over(lab_node: LabNode) -> None:
