@@ -12,10 +12,10 @@ from tests.faults.node import IN_INPUT, STATE, Node, wait_until
 from tests.faults.scenario import PATIENT, TIMERS, Project, Said
 from tests.faults.steps import Step
 
-_REACH = 60.0
+_REACH = 240.0
 _UNCONFIRMED = 5
 _STALE = 3
-_SETTLE = 90.0
+_SETTLE = 300.0
 
 
 @dataclass(slots=True, kw_only=True)

@@ -30,6 +30,10 @@ _KEPT = frozenset(
         *("reading", "runner", "runs", "services.tsv"),
     ]
 )
+_FILES = (
+    *("project", "layout", "services.tsv", "host/record"),
+    *("confirmed/*", "confirmed/*/*", "previous/*", "previous/*/*"),
+)
 _PHASES = (
     *("settings that come", "ip filter", "ip nat", "nft: changes", "settings that go", "conntrack"),
 )
@@ -43,11 +47,6 @@ echo "== sysctls"
 cd /proc/sys/net && for path in ipv4/ip_forward ipv4/conf/all/route_localnet \
 	ipv6/conf/all/forwarding; do echo "$path $(cat $path)"; done
 echo "== routes"; ip route; ip -6 route
-cd @STATE@ || exit 1
-for file in project layout services.tsv host/record $(ls -d confirmed/* confirmed/*/* \
-	previous/* previous/*/* 2>/dev/null | grep -v '/meta$'); do
-	[ ! -f "$file" ] || { echo "== file $file"; cat "$file"; }
-done
 """
 _WRAPPER = """\
 #!/bin/sh
@@ -114,10 +113,20 @@ class Node:
 
     def look(self) -> dict[str, str]:
         """All that an apply can change, by what it is."""
-        text = self.sh(_LOOK.replace("@STATE@", STATE))
-        parts = re.split(r"(?m)^== (.*)\n", text)[1:]
+        parts = re.split(r"(?m)^== (.*)\n", self.sh(_LOOK))[1:]
         found = dict(zip(parts[::2], parts[1::2], strict=True))
-        return {k: _LISTINGS.get(k.partition(" ")[0], str)(v) for k, v in found.items()}
+        listed = {k: _LISTINGS.get(k.partition(" ")[0], str)(v) for k, v in found.items()}
+        return listed | self._files()
+
+    def _files(self) -> dict[str, str]:
+        """The files of a state folder that nothing is going on in."""
+        folder = self.root / STATE[1:]
+        paths = {path for pattern in _FILES for path in folder.glob(pattern)}
+        return {
+            f"file {path.relative_to(folder)}": path.read_text()
+            for path in sorted(paths)
+            if path.is_file() and path.name != "meta"
+        }
 
     def processes(self) -> dict[int, str]:
         """What runs on the node, other than its init and its sshd: by the ids that they have there.
@@ -304,7 +313,7 @@ class Node:
     def kill_all(self, who: Callable[[str], bool] = bool) -> None:
         self.kill(self.hold(who))
 
-    def await_quiet(self, seconds: float = 90.0) -> dict[int, str]:
+    def await_quiet(self, seconds: float = 300.0) -> dict[int, str]:
         """Wait until nothing runs any more; what still does."""
         wait_until(lambda: not self.processes(), seconds)
         return self.processes()
@@ -313,15 +322,14 @@ class Node:
         """Back to the old state, by other means than svcform's."""
         self.kill_all()
         self.lab.mend(self.name)
+        known = map(str.split, self.old["sysctls"].splitlines())
+        settings = "".join(f"echo {value} >/proc/sys/net/{path}\n" for path, value in known)
         self.sh(
             f"umount {STATE} 2>/dev/null; umount {_TOOLS} 2>/dev/null; rm -rf {_BREAK}"
             f" {STATE}; cp -a /var/kept/state {STATE}; cp -a /var/kept/sudoers /etc/sudoers;"
-            " for d in /var/kept/rc*.d /var/kept/init.d; do rm -rf /etc/${d##*/};"
-            f" cp -a $d /etc; done; {self.mode.load}"
+            " rm -rf /etc/rc*.d /etc/init.d; cp -a /var/kept/rc*.d /var/kept/init.d /etc;"
+            f" {self.mode.load}\n{settings}"
         )
-        for line in self.old["sysctls"].splitlines():
-            path, value = line.split()
-            self.sh(f"echo {value} >/proc/sys/net/{path}")
         if not self.sh("pidof sshd", check=False):
             self.start_sshd()
         self.arrange()
