@@ -136,15 +136,14 @@ def test_where_the_disk_is_full_the_old_answers_stay(site):
     assert "10.96.0.99" in site.dig("+short", NEW, node="n2")
 
 
-@pytest.mark.parametrize("signal", ["KILL", "STOP"])
-def test_a_coredns_that_was_killed_or_hangs_is_started_again(site, signal):
-    site.on("n2", f"pkill -{signal} -x coredns")
+def test_a_coredns_that_was_killed_or_hangs_is_started_again(site):
+    for signal in ("KILL", "STOP"):  # the same plan twice
+        site.on("n2", f"pkill -{signal} -x coredns")
 
-    assert "+ dns service svcform-coredns" in site.pending()
+        done = site.applied()
 
-    site.applied()
-    assert len(site.dig("+short", HEADLESS, node="n2").split()) == 3
-    assert site.pending() == ""
+        assert "+ dns service svcform-coredns" in done.out
+        assert len(site.dig("+short", HEADLESS, node="n2").split()) == 3
 
 
 def test_a_zone_whose_file_was_removed_has_a_later_serial_than_what_is_served(site):

@@ -23,7 +23,7 @@ from svcform.program.program import Fingerprint
 
 
 def fingerprint(changes: Sequence[Change], live: Snapshot) -> Fingerprint:
-    """The record sets, zones and files that change.
+    """The record sets, zones and files that change, and whether CoreDNS runs.
 
     A zone file that somebody edited is taken whole: its lines may be in any order and form.
     """
@@ -35,6 +35,8 @@ def fingerprint(changes: Sequence[Change], live: Snapshot) -> Fingerprint:
         if place[0] == "file":
             kind = "own" if place[1] in RESOLVER_FILES else "file"
             operands[f"{kind}\t{place[1]}"] = _digest(found)
+        elif place[0] == "service":
+            operands["service"] = "-" if found is None else "running"
         elif place[0] == "binary":
             operands[f"binary\t{place[1]}"] = found.sha256 if isinstance(found, Binary) else "-"
         elif len(place) == 3 and (edited := _edited(place[0], live)):

@@ -5,6 +5,7 @@ digest() { # FILE: as the reading has it, which ends each line
 while IFS=$tab read -r kind one two three; do
 	case $kind in
 	binary) { sha256sum <"$one" 2>/dev/null || echo -; } | cut -d ' ' -f 1 ;;
+	service) if [ -n "$(server)" ] && answers; then echo running; else echo -; fi ;;
 	file) digest "$one" ;;
 	own) if is_led "$one"; then digest "$one"; else echo -; fi ;;
 	zone) printf '%s\t%s\t%s\n' "$one" "$two" "$three" ;;
