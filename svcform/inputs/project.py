@@ -24,6 +24,7 @@ from svcform.inputs.placements import Placement, read_placements
 from svcform.inputs.playbook import WrittenPlay, read_playbook
 from svcform.inputs.variables import Variables
 from svcform.inputs.vault import read_secrets
+from svcform.inputs.zones import check_zones
 from svcform.model.node import Node, Play
 from svcform.model.service import NamespacedName
 from svcform.model.settings import Settings
@@ -255,6 +256,7 @@ class _Reading:
         problems = self.nodes.settings
         shared = unite(written, problems)
         check_overlaps(written, problems)
+        check_zones(written, shared, problems)
         nodes = [replace(node, settings=replace(node.settings, **shared)) for node, _ in read]
         downloads = Downloads(self.request.project)
         for place, (_, settings) in enumerate(read):

@@ -233,8 +233,9 @@ class _Zones:
             self._forward.add(records)
             self._pointers += pointers
         owners = frozenset(self._forward.owners)
+        external = self._external_origin()
         for name, target in aliases.items():
-            alias, _ = judge(name, aliases, owners, self._origin)
+            alias, _ = judge(name, aliases, owners, self._origin, external)
             if alias is Alias.CNAME and is_name(target):
                 self._forward.add([(name, "CNAME", target)])
             elif alias is not Alias.LITERAL:
@@ -301,8 +302,12 @@ class _Zones:
         for name in roots - parents:
             self._forward.anchor(name)
 
+    def _external_origin(self) -> str:
+        domain = self._request.external_domain
+        return f"{domain.rstrip('.')}." if domain else ""
+
     def _external(self) -> Zone:
-        origin = self._request.external_domain.rstrip(".") + "."
+        origin = self._external_origin()
         builder = _Builder(origin, self._request.ttl)
         own = f"ns1.dns.{origin}"
         builder.add(address_records(own, self._servers[:_MOST_SERVERS]))
@@ -311,6 +316,8 @@ class _Zones:
             if is_external_name(service):
                 continue
             name = f"{service.key.name}.{service.key.namespace}.{origin}"
+            if name == own:
+                continue  # The zone's own names come first (CoreDNS 1.15).
             endpoints = self._world.endpoints.get(service.key, {})
             records, pointers = external_records(service, endpoints, name, self._request.rules)
             builder.add(records)

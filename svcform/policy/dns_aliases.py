@@ -32,12 +32,12 @@ def target_name(external_name: str) -> str:
 
 
 def judge(
-    name: str, aliases: Mapping[str, str], owners: Container[str], zone: str
+    name: str, aliases: Mapping[str, str], owners: Container[str], zone: str, below: str = ""
 ) -> tuple[Alias, str]:
     """What an alias is, and the name at which it ends.
 
     ``aliases`` are all of the zone's, name to target (empty for a literal), ``owners`` the names
-    that have other records.
+    that have other records.  ``below`` is another zone, which answers for itself.
     """
     if not aliases[name]:
         return Alias.LITERAL, ""
@@ -48,7 +48,8 @@ def judge(
             return Alias.RING, target
         seen.add(target)
         target = aliases[target]
-    inside = not target or target == zone or target.endswith("." + zone)
+    inside = not target or f".{target}".endswith(f".{zone}")
+    inside = inside and not (below and f".{target}".endswith(f".{below}"))
     if inside and target not in owners:
         return Alias.MISSING, target
     return Alias.CNAME, target

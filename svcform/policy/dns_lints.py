@@ -71,10 +71,12 @@ def _aliases(services: Sequence[Service], zones: Zones, domain: str) -> Iterator
         if s.external_name
     }
     owners = {found.name for found in zones.zones[0].records if found.type != "CNAME"}
+    # The external zone is the second one, where there is any; reverse zones lie elsewhere.
+    external = next((zone.origin for zone in zones.zones[1:]), "")
     for service in services:
         name = f"{service.key.name}.{service.key.namespace}.svc.{domain}"
         if name in aliases:
-            alias, target = judge(name, aliases, owners, domain)
+            alias, target = judge(name, aliases, owners, domain, external)
             where = service.origin.at("spec", "externalName")
             yield from _alias(service, alias, target, where)
 

@@ -279,6 +279,24 @@ def test_a_disagreement_is_found_whatever_the_limit(tmp_path: Path):
     assert findings(folder, limit="edge-1") == ["playbooks/site.yml:2:42 SVC144 error"]
 
 
+@pytest.mark.parametrize(
+    "external",
+    ["corp.local", "svc.corp.local", "shop.svc.corp.local", "dns.corp.local", "96.10.in-addr.arpa"],
+)
+def test_an_external_zone_that_takes_other_zones_names_is_an_error(tmp_path: Path, external: str):
+    folder = with_vars(tmp_path, cluster_domain="corp.local", dns_external_zone=external)
+
+    assert [f.split()[1:] for f in findings(folder)] == [["SVC140", "error"]]
+    assert "must be a zone of its own" in details(folder)
+
+
+@pytest.mark.parametrize("external", ["lb.corp.local", "local", "example.org", "xsvc.corp.local"])
+def test_an_external_zone_may_be_above_or_below_the_cluster_domain(tmp_path: Path, external: str):
+    folder = with_vars(tmp_path, cluster_domain="corp.local", dns_external_zone=external)
+
+    assert findings(folder) == []
+
+
 def test_ranges_that_meet_are_an_error(tmp_path: Path):
     folder = with_vars(
         tmp_path,

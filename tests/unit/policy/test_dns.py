@@ -126,6 +126,27 @@ def test_aliases_that_lead_nowhere_are_told(services, codes):
     assert [found.code for found in lint(workspace(*services))] == codes
 
 
+def test_an_alias_may_lead_into_an_external_zone_below_the_cluster_domain():
+    world = workspace(
+        alias("shop", "web.default.lb.cluster.local"),
+        cluster_ip("web", external_ips=("203.0.113.7",)),
+        nodes=[node("n1", dns_external_zone="lb.cluster.local")],
+    )
+
+    assert ask(world, "shop") == ("NOERROR", ("web.default.lb.cluster.local.", "203.0.113.7"))
+    assert lint(world) == ()
+
+
+def test_a_service_with_the_name_of_an_external_zones_server_does_not_take_its_place():
+    key = NamespacedName("dns", "ns1")
+    service = Service(key=key, ingress_names=("lb.example.com",), ports=(ServicePort(port=80),))
+    world = workspace(service, nodes=[node("n1", dns_external_zone="example.org")])
+
+    (found,) = answer(decide_zones(world)["n1"], "ns1.dns.example.org.", "A").answer
+
+    assert (found.type, found.rdatas) == ("A", ("192.0.2.1",))
+
+
 def test_an_alias_in_a_ring_exists_and_has_no_data():
     world = workspace(alias("a", "a.default.svc.cluster.local"), alias("b", "192.0.2.7"))
 
