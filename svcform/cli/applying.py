@@ -25,16 +25,14 @@ from svcform.views.services import services_json, services_text
 from svcform.views.text import clean, shorten
 
 _REFUSED = 7
+_WAY = "Use --auto-approve, or save a plan with `svcform plan --out FILE` and apply that file."
 
 
-def refuse_without_terminal(arguments: Namespace, out: Console) -> None:
+def refuse_without_terminal(arguments: Namespace, out: Console, way: str = _WAY) -> None:
     """Raise UsageError where nobody can answer and nobody has approved."""
     if not arguments.auto_approve and (out.json or not out.interactive):
         why = "the output is JSON" if out.json else "there is no terminal to ask on"
-        raise UsageError(
-            f"Nothing was touched: {why}. Use --auto-approve, or save a plan with "
-            "`svcform plan --out FILE` and apply that file."
-        )
+        raise UsageError(f"Nothing was touched: {why}. {way}")
 
 
 def refused(proposal: Proposal, out: Console) -> int:

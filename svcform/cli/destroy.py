@@ -10,6 +10,10 @@ from svcform.cli.console import console
 from svcform.cli.proposing import make_plan, show_plan
 from svcform.engine.exit_code import of_plan
 
+_WAY = (
+    "Use --auto-approve, or save a plan with `svcform plan --destroy --out FILE` and apply that "
+    "file."
+)
 _QUESTION = "Take all Services off these nodes?"
 
 
@@ -28,7 +32,7 @@ def add(subparsers: flags.Subparsers) -> None:
 def run(arguments: Namespace) -> int:
     """Plan the emptying, show it, ask, do it."""
     out = console(arguments)
-    refuse_without_terminal(arguments, out)
+    refuse_without_terminal(arguments, out, _WAY)
     proposal = make_plan(arguments, out, destroy=True)
     if not out.json:
         show_plan(proposal, out, rules=arguments.rules)

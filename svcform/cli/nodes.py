@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 from argparse import Namespace
+from collections.abc import Mapping
 
 from svcform.cli.console import Console
 from svcform.cli.opening import opener
@@ -20,10 +22,16 @@ _REFUSED = 7
 def named_node(arguments: Namespace, out: Console) -> tuple[Node, Opener]:
     """The node of ``arguments.node``.  Raises InputError, and UsageError where no play has it."""
     inputs = read_nodes(arguments, out)
-    nodes = by_name(inputs.nodes)
-    if arguments.node not in nodes:
-        raise UsageError(f"{arguments.node} is no node that a play of this project chooses.")
-    return nodes[arguments.node], opener(inputs.inventory_dir)
+    return chosen(arguments.node, by_name(inputs.nodes)), opener(inputs.inventory_dir)
+
+
+def chosen(name: str, named: Mapping[str, Node]) -> Node:
+    """The node of that name.  Raises UsageError where there is none."""
+    if name not in named:
+        near = difflib.get_close_matches(name, named, n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise UsageError(f"{name} is no node that a play of this project chooses.{hint}")
+    return named[name]
 
 
 def fail(out: Console, node: Node, error: NodeError) -> int:

@@ -8,13 +8,13 @@ from svcform.cli import parser as flags
 from svcform.cli.applying import carry_out, is_approved, refuse_without_terminal, refused
 from svcform.cli.console import Console, console
 from svcform.cli.lock import read_lock
-from svcform.cli.nodes import fail
+from svcform.cli.nodes import chosen, fail
 from svcform.cli.opening import opener
 from svcform.cli.proposing import Proposal, show_plan
 from svcform.cli.reading import by_name, read_nodes
 from svcform.engine.propose import ProposeOptions
 from svcform.engine.rollback import Rollback, propose_rollback
-from svcform.errors import NodeError, UsageError
+from svcform.errors import NodeError
 from svcform.plan.planfile import digest
 from svcform.views.progress import NodeProgress
 from svcform.views.text import clean
@@ -39,11 +39,8 @@ def run(arguments: Namespace) -> int:
     """Plan the way back, show it, ask, apply it under the guard."""
     out = console(arguments)
     inputs = read_nodes(arguments, out)
-    nodes = by_name(inputs.nodes)
-    if arguments.node not in nodes:
-        raise UsageError(f"{arguments.node} is no node that a play of this project chooses.")
-    refuse_without_terminal(arguments, out)
-    node = nodes[arguments.node]
+    node = chosen(arguments.node, by_name(inputs.nodes))
+    refuse_without_terminal(arguments, out, "Use --auto-approve.")
     lock_path, lock = read_lock(arguments, out)
     open_node = opener(inputs.inventory_dir)
     try:

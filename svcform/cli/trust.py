@@ -11,6 +11,7 @@ from svcform.cli import parser as flags
 from svcform.cli.applying import is_approved, refuse_without_terminal
 from svcform.cli.console import Console, console
 from svcform.cli.files import shown
+from svcform.cli.nodes import chosen
 from svcform.cli.opening import KNOWN_HOSTS, ssh_options
 from svcform.cli.reading import by_name, read_nodes
 from svcform.engine import fleet
@@ -63,10 +64,8 @@ def run(arguments: Namespace) -> int:
 
 def _chosen(arguments: Namespace, nodes: Mapping[str, Node]) -> Sequence[Node]:
     wanted = [*arguments.nodes, *arguments.replace] or list(nodes)
-    unknown = [name for name in wanted if name not in nodes]
-    if unknown:
-        raise UsageError(f"{unknown[0]} is no node that a play of this project chooses.")
-    ssh = [nodes[name] for name in dict.fromkeys(wanted) if nodes[name].connection.kind == "ssh"]
+    found = [chosen(name, nodes) for name in dict.fromkeys(wanted)]
+    ssh = [node for node in found if node.connection.kind == "ssh"]
     if not ssh:
         raise UsageError("None of these nodes is reached over SSH: there is no host key to trust.")
     return ssh
@@ -78,7 +77,7 @@ def _pin(arguments: Namespace, out: Console, file: Path, scans: Mapping[str, Sca
         for scan in scans.values():
             _show(out, scan)
     if news:
-        refuse_without_terminal(arguments, out)
+        refuse_without_terminal(arguments, out, "Use --auto-approve.")
         question = f"Trust {plural(len(news), 'node')} with these keys from now on?"
         if not is_approved(arguments, out, question):
             return 1

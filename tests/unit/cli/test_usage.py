@@ -152,3 +152,16 @@ def test_a_node_that_can_not_be_read_is_one_document(words, project, svcform):
     assert found["node"]["name"] == "a"
     assert found["node"]["reason"] == "unreachable"
     assert found["message"] in err
+
+
+def test_a_mistyped_node_hears_of_the_nearest_and_nobody_of_another_commands_way(project, svcform):
+    for command in ("history", "unlock", "rollback", "trust"):
+        code, _, err = svcform(command, "bb")
+        assert code == 1
+        assert "bb is no node that a play of this project chooses. Did you mean b?" in err
+    code, _, err = svcform("rollback", "a")
+    assert (code, err) == (
+        1,
+        "svcform: Nothing was touched: there is no terminal to ask on. Use --auto-approve.\n",
+    )
+    assert "`svcform plan --destroy --out FILE`" in svcform("destroy")[2]
