@@ -36,6 +36,7 @@ from tests.flow.arena import Arena, Kind
 from tests.flow.model import World
 
 T = TypeVar("T")
+Look = tuple[Facts, Mapping[str, Reading]]
 NODE = "arena"
 #: The kernel module that a mode can't do without, where not every kernel has it.
 _NEEDS = {ProxyMode.IPVS: "ip_vs"}
@@ -147,13 +148,14 @@ class NodeUnderTest:
         said = self.arena.run("sh", "-s", given=script.encode())
         return dict(zip((probe.name for probe in probes), _parsed(said, mark), strict=True))
 
-    def plan(self, intent: Intent) -> list[Pending]:
-        """What all backends would do to bring the node to an intent."""
+    def plan(self, intent: Intent, seen: Look | None = None) -> list[Pending]:
+        """What all backends would do to bring the node to an intent, from how it is or was seen."""
         self.arena.terminates = intent.settings.proxy_mode.terminates
-        facts, readings = self._look()
+        facts, readings = seen or self.look()
         return [_plan_one(backend, readings, facts, intent) for backend in self.subjects]
 
-    def _look(self) -> tuple[Facts, Mapping[str, Reading]]:
+    def look(self) -> Look:
+        """The node as it is now: what the probes of all backends say, and its facts."""
         readings = self.readings()
         if self.facts is None:
             nonce = secrets.token_hex(16)
@@ -176,15 +178,17 @@ class NodeUnderTest:
         if any(each.changes and each.backend.mode is None for each in pending):
             self.facts = None
 
-    def apply(self, intent: Intent) -> list[Pending]:
-        """Read, plan and run; what was done."""
-        pending = self.plan(intent)
+    def apply(self, intent: Intent, seen: Look | None = None) -> list[Pending]:
+        """Read, where it was not seen since its last change, plan and run; what was done."""
+        pending = self.plan(intent, seen)
         self.run(pending)
         return pending
 
-    def changes_left(self, intent: Intent) -> dict[str, tuple[Change, ...]]:
+    def changes_left(
+        self, intent: Intent, seen: Look | None = None
+    ) -> dict[str, tuple[Change, ...]]:
         """What a second plan would change, by backend; empty if nothing."""
-        return {p.backend.name: p.changes for p in self.plan(intent) if p.changes}
+        return {p.backend.name: p.changes for p in self.plan(intent, seen) if p.changes}
 
 
 def _parsed(said: str, mark: str) -> Iterator[Reading]:
