@@ -78,10 +78,10 @@ def proxy_mode(value: object) -> ProxyMode:
 
 
 def single_bit(value: object) -> int:
-    """A number with exactly one bit set, of 32."""
+    """A number with exactly one bit set, of the lower 30: by the others IPVS mode knows its own."""
     number = _whole(value)
-    if number is None or not 0 < number < 1 << 32 or number & (number - 1):
-        raise BadValue("a single bit of the 32-bit packet mark, like 0x2000")
+    if number is None or not 0 < number < 1 << 30 or number & (number - 1):
+        raise BadValue("a single bit of the packet mark from 0x1 to 0x20000000, like 0x2000")
     return number
 
 
