@@ -8,8 +8,8 @@ from svcform.backends.proxy.userspace.express import servers_of
 from svcform.backends.proxy.userspace.objects import Server
 from svcform.backends.proxy.userspace.programs import (
     has_asker,
-    in_the_way,
     proof_in_the_way,
+    socket_in_the_way,
     what_lacks,
 )
 from svcform.diagnostics import Diagnostic, Severity
@@ -53,7 +53,7 @@ def _taken(intent: Intent, facts: Facts) -> Iterator[Diagnostic]:
             held.setdefault(_socket(found), []).append(f"svcform's {server.program}")
     for socket in _candidates(intent, facts):
         place = socket.place
-        if found := in_the_way(facts, socket.port.protocol, place.address, place.port):
+        if found := socket_in_the_way(facts, socket.port.protocol, place):
             held.setdefault(_socket(found), []).append(socket.port.name)
     for process, whose in sorted(held.items()):
         names = list(dict.fromkeys(whose))

@@ -10,11 +10,12 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from svcform.backends.contract import Reading
-from svcform.backends.proxy.userspace.objects import Server
+from svcform.backends.proxy.userspace.objects import SERVERS, Server
 from svcform.backends.proxy.userspace.observe import facts_of
 from svcform.model.facts import Facts, ForeignSocket
 from svcform.model.net import Protocol
 from svcform.model.packages import install_command
+from svcform.policy.intent import Destination
 
 #: HAProxy's ``http-request return``, which all instances need.
 _OLDEST = (2, 2)
@@ -87,8 +88,17 @@ def proof_in_the_way(facts: Facts, server: Server) -> ForeignSocket | None:
     What is left of a server that was killed holds it, too, and is ended when it starts.
     """
     found = in_the_way(facts, Protocol.TCP, "127.0.0.1", server.proof_port)
-    is_left = found and found.address == "127.0.0.1" and found.process.startswith(server.program)
-    return None if is_left else found
+    return None if found and _is_left(found, "127.0.0.1", server) else found
+
+
+def socket_in_the_way(facts: Facts, protocol: Protocol, place: Destination) -> ForeignSocket | None:
+    """Who has the port of a proxy; nginx' workers that outlive their master are ended, too."""
+    found = in_the_way(facts, protocol, place.address, place.port)
+    return None if found and _is_left(found, place.address, SERVERS[protocol]) else found
+
+
+def _is_left(found: ForeignSocket, address: str, server: Server) -> bool:
+    return found.address == address and found.process.startswith(f"{server.program} (")
 
 
 def what_lacks(server: Server, facts: Facts) -> str:

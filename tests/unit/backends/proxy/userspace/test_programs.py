@@ -121,6 +121,18 @@ def test_who_has_a_proxys_port_is_said_by_name(address: str, *, is_in_the_way: b
         assert f"the proxy of {socket.port.name} is to listen" in said[0][1]
 
 
+@pytest.mark.parametrize(("process", "codes"), [("haproxy", []), ("haproxy-x", ["SVC476"])])
+def test_what_is_left_of_a_server_that_was_killed_is_not_in_its_own_way(
+    process: str, codes: list[str]
+):
+    """Workers of nginx outlive their master, with all its sockets, until the next one starts."""
+    place = sockets(intent(3))[0].sockets[1].place
+
+    said = found(with_socket(place.address, place.port, f"{process} (process 9)"))
+
+    assert [code for code, _ in said] == codes
+
+
 def test_who_has_the_port_at_which_a_server_is_asked_is_said_by_name():
     ((code, detail),) = found(with_socket("127.0.0.1", 29998))
 
