@@ -140,9 +140,9 @@ def execute() -> NoReturn:
 def await_boot(enter: list[str], name: str) -> None:
     """Wait until a machine has booted; ``enter`` is the command line that leads into it.
 
-    Raises :class:`LabError` where that takes more than half a minute.
+    Raises :class:`LabError` where that takes more than two minutes.
     """
-    limit = time.monotonic() + 30
+    limit = time.monotonic() + 120
     command = [*enter, "systemctl", "is-system-running", "--wait"]
     while True:
         left = max(limit - time.monotonic(), 1)
@@ -184,7 +184,7 @@ def remove_cgroups(directory: Path) -> None:
 
 def _remove(group: Path) -> None:
     (group / "cgroup.kill").write_text("1")
-    limit = time.monotonic() + 10
+    limit = time.monotonic() + 60
     while "populated 0" not in (group / "cgroup.events").read_text():
         if time.monotonic() > limit:
             raise LabError(f"Processes in the control group {group.name} do not end.")

@@ -74,7 +74,7 @@ class Project:
         """Run svcform in the project, without what the machine's own environment says."""
         started = self.start(*arguments, **environment)
         try:
-            out, err = started.communicate(timeout=120)
+            out, err = started.communicate(timeout=600)
         finally:
             started.kill()
         return Said(started.returncode, out, err)

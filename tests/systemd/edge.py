@@ -29,10 +29,10 @@ spec:
 #: A client that keeps its connection: each line it reads is sent; so is each answer printed.
 _HOLD = """\
 import socket, sys
-peer = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)
+peer = socket.create_connection((sys.argv[1], int(sys.argv[2])), 60)
 print("open", flush=True)
 sys.stdin.readline()
-peer.settimeout(5)
+peer.settimeout(60)
 peer.sendall(b"who?")
 print(peer.recv(999).decode(), flush=True)
 """
@@ -67,14 +67,14 @@ class Edge:
     def ask(self) -> str:
         """What a client outside gets from the Service, over a new connection."""
         words = [sys.executable, "-m", "svcform.lab.ask", *self._frontend(), "TCP", "1"]
-        return self.lab.run("client", words, timeout=30).stdout.decode().strip()
+        return self.lab.run("client", words, timeout=120).stdout.decode().strip()
 
     def serves(self) -> bool:
         return self.ask().startswith(f"endpoint=endpoint-{self.name} ")
 
     def await_service(self, when: str) -> None:
         """Wait for the Service to work again; nobody but the node itself does anything for it."""
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + 180
         running = ("list-units", "-q", "--no-legend", "--state=running,reloading", "svcform*")
         while self.run("systemctl", *running) or not self.serves():
             assert time.monotonic() < limit, f"{self.ask()} {when}\n{self.journal('-usvcform*')}"
@@ -99,7 +99,7 @@ class Edge:
             ["ssh", *options, key, f"-p{node['port']}", "ops@127.0.0.1", *command],
             capture_output=True,
             text=True,
-            timeout=30,
+            timeout=120,
             check=False,
         )
         assert done.returncode == 0, (command, done.stdout, done.stderr)

@@ -92,7 +92,7 @@ def test_services_work_again_after_the_firewall(edge):
         edge.run("firewall-cmd", *words)
         edge.await_service(f"after firewall-cmd {' '.join(words)}")
 
-    answer, _ = client.communicate("ask\n", timeout=60)
+    answer, _ = client.communicate("ask\n", timeout=180)
     assert answer.startswith(f"endpoint=endpoint-{edge.name} ")
     assert edge.pending() == ""
 

@@ -54,7 +54,7 @@ def test_units_start_reload_survive_a_boot_and_go(edge):
 
     assert applied.code == 0, applied
     assert [started(edge, unit) for unit in UNITS] == before
-    assert client.communicate("\n", timeout=60)[0].startswith("endpoint=")
+    assert client.communicate("\n", timeout=180)[0].startswith("endpoint=")
     assert edge.serves()
 
     edge.lab.reboot("node-1")
