@@ -10,7 +10,8 @@ from svcform.diagnostics import Diagnostic, Severity
 from svcform.lang.nft.foreign import ForeignChain, chains
 from svcform.model.facts import ClosedInput
 
-_DROPS = re.compile(r"(?:counter packets \d+ bytes \d+ )?(?:drop|reject(?: with .*)?)")
+_COUNTER = re.compile(r"counter packets \d+ bytes \d+ ")
+_DROPS = re.compile(rf"(?:{_COUNTER.pattern})?(?:drop|reject(?: with .*)?)")
 #: Where a rule lets in ports: ``tcp dport 22 accept``, ``tcp dport { 80, 30000-32767 } accept``.
 _PORTS = re.compile(r"(?:tcp|th) dport (?:\{ ([^}]*) \}|(\S+)) (?:.* )?accept\b")
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
@@ -91,4 +92,5 @@ def _drops(chain: ForeignChain) -> bool:
 def _lets(chain: ForeignChain, passage: Passage) -> bool:
     """Whether it lets through what has to get through."""
     texts = [f"{text} accept" for text in passage.printed]
-    return any(text in rule for rule in chain.rules for text in texts)
+    rules = [_COUNTER.sub("", rule) for rule in chain.rules]
+    return any(text in rule for rule in rules for text in texts)
