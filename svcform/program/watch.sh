@@ -21,7 +21,7 @@ awaited() { # PID BUT: for how many seconds it has run, in which section, and it
 	descendants "$1" "$2" | while read -r pid since; do
 		line=$(command_line "$pid")
 		case $line in
-		'' | "$own" | "sh $state/"* | "gzip -1 -c " | "sleep 5 ") continue ;;
+		'' | "$own" | "sh $state/"* | "gzip -1 -c " | "sleep 5 " | "sleep 1 " | "sleep 0."*) continue ;;
 		esac
 		section=$(tr '\0' '\n' 2>/dev/null <"/proc/$pid/environ" | sed -n 's/^SVCFORM_SECTION=//p')
 		# A second has 100 of proc(5)'s clock ticks on all architectures that Debian still has.

@@ -61,11 +61,10 @@ doing() { # what the run is at, and the command that it waits for
 	committing) who=guard at="storing the new state" ;;
 	restoring) who=guard at="going back" ;;
 	*)
-		at=$(tail -n 1 "$dir/journal" | cut -d ' ' -f 1,3-)
+		at=$(cat "$dir/at" 2>/dev/null || echo "the start of the guard")
 		case $at in
-		start*) at="\"${at#start }\"" ;;
-		done*) at="the read-back" ;;
-		*) at="the rehearsal" ;;
+		The*) at="the${at#The}" ;;
+		\"*) at="the step $at" ;;
 		esac
 		;;
 	esac

@@ -69,7 +69,9 @@ ended() { # why the reading was, as its last remark has it
 	tail -n 1 "$dir/log" | awk -F "$tab" '$2 == "ended" { print "\"" $4 "\" had not ended after " $3 " s." }'
 }
 read_back() { printf '%s\n%s\n' "$(meta nonce)" "$(meta form)" | sh "$dir/reading"; }
+is_at() { { printf '%s\n' "$1" >"$dir/at"; } 2>/dev/null; } # for who asks what takes so long
 run_one() { # FILE WHAT: the last words of a step that fails
+	is_at "$2"
 	given=$dir/${1%.*}.stdin
 	[ -e "$given" ] || given=${given%.stdin}.file
 	sh "$dir/$1" <"$given" >"$dir/said" 2>&1
@@ -145,6 +147,7 @@ work() {
 	done
 	syslog "start run=$(meta run) plan=$(meta plan) who=$(meta who) source=$(meta source)"
 	run_steps
+	is_at "the read-back"
 	read_back >"$dir/answer" 2>>"$dir/log" || fail "The read-back failed. $(ended)"
 	checkpoint "$dir/after" "$dir" && fingerprints >"$dir/after/prints" && prepare_commit ||
 		fail "The new state can't be stored."

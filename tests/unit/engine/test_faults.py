@@ -212,9 +212,14 @@ def test_steps_that_take_too_long_are_undone(lab_node: LabNode) -> None:
     outcome = carry_out(lab_node.node(), made, replace(OPTIONS, run_timeout=2))
     assert outcome.result is Result.ROLLED_BACK
     assert re.fullmatch(
-        r"The steps took longer than 2 s; the last was \"one more\": sleep 30\.", outcome.detail
+        r"The steps took longer than 2 s; the last was the step \"one more\": sleep 30\.",
+        outcome.detail,
     )
     assert settings(lab_node) == before
+    lab_node.wait_until_idle()
+    made = with_step(plan(lab_node.node(), port()), "true", rehearsal=("sleep", "30"))
+    outcome = carry_out(lab_node.node(), made, replace(OPTIONS, run_timeout=2))
+    assert outcome.detail.endswith('; the last was the rehearsal of "one more": sleep 30.')
     lab_node.wait_until_idle()
 
 
