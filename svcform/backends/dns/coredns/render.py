@@ -1,7 +1,8 @@
 """Changes in, edits of zone files out: as long as what changes, however large the zones are.
 
-A name goes before its Service stops, and comes after it carries traffic: the records that go are
-taken out in MAKE, before any proxy switches; all else is done in SWITCH, behind the proxies.
+A name goes before its Service stops, and comes after it carries traffic: where names of Services
+go, the records that go are taken out in MAKE, before any proxy switches; all else is done in
+SWITCH, behind the proxies.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from svcform.backends.contract import RenderInput
 from svcform.backends.dns.coredns import directives
-from svcform.backends.dns.coredns.corefile import waits_out
 from svcform.backends.dns.coredns.fingerprint import fingerprint
 from svcform.backends.dns.coredns.objects import COREFILE, NAME, Binary, File, zone_path
 from svcform.backends.dns.coredns.scripts import BRING, SETTLE
-from svcform.backends.dns.coredns.work import Work, sort, whole_zones
+from svcform.backends.dns.coredns.work import LEADING_TYPES, Work, sort, whole_zones
 from svcform.lang.zone.serial import following
 from svcform.model.zone import RecordSet
 from svcform.plan.diff import Change
@@ -22,8 +22,6 @@ from svcform.program.program import Phase, Program, Step
 
 #: That of dns_ttl; a zone that somebody edited may have any.
 _LONGEST_WAIT = 3600
-#: Who remembers another type (``dns-version`` lasts eight hours) connects to nothing by it.
-_LEADING_TYPES = frozenset({"A", "AAAA", "CNAME", "SRV"})
 
 
 def render(inputs: RenderInput) -> Program:
@@ -106,7 +104,7 @@ def _dismantle(work: Work) -> list[str]:
 def _leaving(work: Work) -> Iterator[str]:
     found = False
     for edit in work.edits.values():
-        if edit.leaves_first and edit.before:
+        if edit.before and work.leaves_first(edit):
             found = True
             yield from directives.edit(edit.before, work.serial, _lines(edit.gone), ())
     if found:
@@ -116,9 +114,9 @@ def _leaving(work: Work) -> Iterator[str]:
 def _wait(work: Work) -> Iterator[Step]:
     """Until nobody remembers the names that went, if the play asks for it."""
     gone = [found for edit in work.edits.values() for found in edit.gone]
-    ttls = [found.ttl for found in gone if found.type in _LEADING_TYPES]
+    ttls = [found.ttl for found in gone if found.type in LEADING_TYPES]
     seconds = min(max(ttls, default=0), _LONGEST_WAIT)
-    if seconds and waits_out(work.corefile()):
+    if seconds and work.waits:
         lines = [directives.wait(seconds)]
         yield _step(Phase.MAKE, "others forget the names that went", lines, seconds)
 
@@ -134,7 +132,7 @@ def _main(work: Work) -> Iterator[str]:
             lines += directives.replace(edit.after, work.serial, contents[origin])
         else:
             old = [before for before, _ in edit.changed if before]
-            gone = old if work.was_running else [*old, *edit.gone]
+            gone = old if work.leaves_first(edit) else [*old, *edit.gone]
             come = [after for _, after in edit.changed]
             if gone or come:
                 lines += directives.edit(edit.after, work.serial, _lines(gone), _lines(come))

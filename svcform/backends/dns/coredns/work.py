@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from svcform.backends.dns.coredns.corefile import waits_out
 from svcform.backends.dns.coredns.objects import (
     COREFILE,
     RESOLVER_FILES,
@@ -19,6 +20,8 @@ from svcform.plan.diff import Change
 from svcform.plan.snapshot import Snapshot
 
 _RUNNING = Running().address
+#: Who remembers another type (``dns-version`` lasts eight hours) connects to nothing by it.
+LEADING_TYPES = frozenset({"A", "AAAA", "CNAME", "SRV"})
 
 
 @dataclass(slots=True)
@@ -39,12 +42,6 @@ class Edit:
     def is_written(self) -> bool:
         """Whether there is a zone to write: what never was one can't be put back."""
         return self.after is not None and self.after.soa is not None
-
-    @property
-    def leaves_first(self) -> bool:
-        """Whether names go from the file that is there while the zone stays."""
-        stays = self.is_written and self.before is not None and not self.before.edited
-        return stays and bool(self.gone)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +67,20 @@ class Work:
     def will_run(self) -> bool:
         """Whether CoreDNS is to serve."""
         return _RUNNING in self.after
+
+    @property
+    def waits(self) -> bool:
+        """Whether the play wants names that go to be waited out."""
+        return waits_out(self.corefile())
+
+    def leaves_first(self, edit: Edit) -> bool:
+        """Whether a zone loses names before the proxy switches, and changes again behind it.
+
+        What leads to nothing that the proxy stops goes together with all else, with one serial.
+        """
+        if not (self.was_running and edit.is_written and edit.before) or edit.before.edited:
+            return False
+        return any(_leads(found, waited=self.waits) for found in edit.gone)
 
     def corefile(self) -> str:
         """The text of the Corefile that is wanted, or was there if none is."""
@@ -115,6 +126,16 @@ def _note_record(work: Work, change: Change) -> None:
         edit.changed.append((old, change.after))
     elif isinstance(change.before, RecordSet):
         edit.gone.append(change.before)
+
+
+def _leads(found: RecordSet, *, waited: bool) -> bool:
+    """Whether somebody connects by it to a Service; to an endpoint itself no proxy is needed."""
+    if found.type not in LEADING_TYPES:
+        return False
+    head, is_service, _ = found.name.rpartition(".svc.")
+    labels = head.split(".")
+    is_endpoint = bool(is_service) and len(labels) == 3 and not labels[0].startswith("_")
+    return waited or not is_endpoint
 
 
 def _start(found: object) -> Start | None:

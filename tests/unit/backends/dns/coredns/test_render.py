@@ -76,6 +76,38 @@ def test_how_long_an_apply_waits(before, after, waits):
     assert all(step.waits == 0 or lines(step) == [f"wait\t{waits}"] for step in program.steps)
 
 
+def test_endpoints_names_and_pointers_change_with_one_serial():
+    """No Service stops with them; who wants them waited out has them go first all the same."""
+
+    def endpoint(number):
+        name, target = f"ep-{number}.db.shop.svc.{ZONE}", f"10.244.0.{number}"
+        yield RecordSet(name, "A", 5, (target,))
+        yield RecordSet(f"{number}.0.244.10.in-addr.arpa.", "PTR", 5, (name,))
+
+    def crowd(*numbers, waits):
+        addresses = tuple(f"10.244.0.{number}" for number in numbers)
+        service = RecordSet(f"db.shop.svc.{ZONE}", "A", 5, addresses)
+        return snapshot(service, *(r for n in numbers for r in endpoint(n)), waits=waits)
+
+    (step,) = rendered(crowd(1, 2, waits=False), crowd(2, 3, waits=False)).steps
+
+    assert step.phase is Phase.SWITCH
+    assert len([line for line in lines(step) if line.startswith("zone\t")]) == 1
+    assert f"-\t{next(endpoint(1)).lines()[0]}" in lines(step)
+    assert len(rendered(crowd(1, 2, waits=True), crowd(2, 3, waits=True)).steps) == 3
+
+
+@pytest.mark.parametrize("name", [f"_http._tcp.db.shop.svc.{ZONE}", f"db.shop.svc.{ZONE}"])
+def test_a_service_and_its_ports_leave_first(name):
+    gone = RecordSet(name, "SRV", 5, (f"0 100 80 db.shop.svc.{ZONE}",))
+
+    leaving, _ = rendered(
+        snapshot(STAYS, gone, waits=False), snapshot(STAYS, COMES, waits=False)
+    ).steps
+
+    assert leaving.phase is Phase.MAKE
+
+
 def test_names_go_first_also_where_the_whole_zone_is_written_anew():
     other = replace(SOA, minimum=60)
     leaving, _, whole = rendered(snapshot(STAYS, GOES), snapshot(STAYS, soa=other)).steps
