@@ -11,3 +11,6 @@ from svcform.backends.proxy.nftables import NFTABLES
 from svcform.backends.proxy.userspace import HEALTH, USERSPACE
 
 BACKENDS: tuple[Backend, ...] = (HOST, IPVS, IPTABLES, NFTABLES, USERSPACE, HEALTH, COREDNS)
+
+#: In the order in which checkpoints are put back: what rules lead to is there before the rules.
+RESTORED: tuple[Backend, ...] = (HOST, USERSPACE, HEALTH, IPVS, IPTABLES, NFTABLES, COREDNS)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from svcform.backends.contract import Backend, Narrowing, RenderInput
-from svcform.backends.registry import BACKENDS
+from svcform.backends.registry import BACKENDS, RESTORED
 from svcform.diagnostics import Diagnostic, Severity, errors
 from svcform.engine.connections import forget_connections, forget_holder, with_repaired
 from svcform.engine.drift import drift, left
@@ -110,7 +110,7 @@ def _plan(task: Task, shared: Shared) -> NodePlan:
         service_changes=service_changes,
         services=tuple(after_rows),
         program=program,
-        checkpoints=tuple(backend.checkpoint() for backend in BACKENDS),
+        checkpoints=tuple(backend.checkpoint() for backend in RESTORED),
         diagnostics=(
             *diagnostics,
             *_forwarding_notice(task, changes),

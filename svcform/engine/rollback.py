@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from svcform.backends.registry import BACKENDS
+from svcform.backends.registry import BACKENDS, RESTORED
 from svcform.diagnostics import Diagnostic
 from svcform.engine.drift import left
 from svcform.engine.lockout import find_recorded_cuts
@@ -22,6 +22,7 @@ from svcform.plan.plan import NodeBinding, NodePlan, Plan
 from svcform.plan.receipt import Receipt
 from svcform.plan.services_tsv import read_rows
 from svcform.policy import table
+from svcform.program.bundle import rollback_script
 from svcform.program.layout import LAYOUT
 from svcform.program.program import Fingerprint, Phase, Program, Step
 from svcform.program.reading import shell_source
@@ -83,7 +84,7 @@ def propose_rollback(
         service_changes=table.compare(seen.recorded.services, rows),
         services=rows,
         program=_program(previous),
-        checkpoints=tuple(backend.checkpoint() for backend in BACKENDS),
+        checkpoints=tuple(backend.checkpoint() for backend in RESTORED),
         layout=seen.recorded.layout,
         project=seen.recorded.project_id,
         before=before,
@@ -154,7 +155,7 @@ def _program(previous: _Previous) -> Program:
         backend=STATE.backend,
         phase=Phase.SWITCH,
         summary="put back the state of before the last apply",
-        command=("sh", "-c", shell_source("rollback.sh")),
+        command=("sh", "-c", rollback_script()),
     )
     fingerprint = Fingerprint(
         backend=STATE.backend,

@@ -22,6 +22,7 @@ _RUNNER = (
     "runner/common",
     "watch",
     "runner/lock",
+    "runner/put_back",
     "runner/outcome",
     "runner/guard",
     "runner/run",
@@ -69,6 +70,11 @@ def ask_script(*words: str) -> str:
 def runner_script() -> str:
     """The runner, one script of the pieces in ``runner/``: nodes have nothing to include."""
     return "\n".join(shell_source(f"{piece}.sh") for piece in _RUNNER)
+
+
+def rollback_script() -> str:
+    """What puts a node's former state back, as a step of a run."""
+    return shell_source("runner/put_back.sh") + shell_source("rollback.sh")
 
 
 def write_bundle(request: RunRequest) -> bytes:

@@ -75,6 +75,13 @@ class Checkpoint:
     failure, and both must do nothing, successfully, on a node without the backend's tools and
     objects.
 
+    All backends are restored twice, so that traffic is never without a way: with ``coming`` as
+    ``$2`` in the order in which they are given, and then backwards with ``going``.  One whose
+    folder has nothing in it that traffic needs waits for ``going``, and others do all in
+    ``coming``, unless they can part it.  Without ``$2`` it does both.
+    Where connections end with what is going, a ``coming`` makes a file of the folder's name with
+    ``.goes`` at its end: UDP clients are sent anew then, after all that comes.
+
     Where a tool's listing does not all load again, ``save`` can keep the run's own bytes.  After
     the steps, before the state is confirmed, ``$2`` of ``save`` is the folder of the run, and empty
     for the checkpoint of before.  Its file ``steps`` has a line for each step, in their order,

@@ -24,7 +24,7 @@ from typing import Protocol
 
 from svcform.lab import sctp
 
-_PATIENCE = 10.0
+_PATIENCE = 3.0
 _KEPT = 4
 _PACE = 0.005
 _HESITATION = 1.0
@@ -52,6 +52,10 @@ class Socket:
     def open(cls, kind: socket.SocketKind, address: str, port: int) -> Socket:
         made = socket.socket(socket.AF_INET, kind)
         made.settimeout(_PATIENCE)
+        if kind is socket.SOCK_DGRAM:
+            # Of the ports that the kernel would give, one in a hundred is one that conntrack knows.
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind(("", next(_SOURCE_PORTS)))
         made.connect((address, port))
         return cls(made)
 

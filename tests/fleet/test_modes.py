@@ -91,6 +91,15 @@ def protocols_of(*modes):
     return [protocol for protocol in PORTS if not (terminates and protocol == "SCTP")]
 
 
+def may_lose(protocol, mode):
+    """How many new connections on the way to a mode.
+
+    nginx 1.22 drops what is under way as it loads: an old worker closes the socket that the answers
+    would leave by.
+    """
+    return int(protocol == "UDP" and ProxyMode(mode).terminates)
+
+
 @pytest.mark.parametrize(("old", "new"), CHANGES, ids=lambda mode: mode)
 def test_no_new_connection_fails_and_nothing_of_the_old_mode_is_left(lab, path, old, new):
     """What becomes of established ones is what docs/modes.md says."""
@@ -116,14 +125,39 @@ def test_no_new_connection_fails_and_nothing_of_the_old_mode_is_left(lab, path, 
     assert project.svcform("plan", "--detailed-exitcode").code == 0
     for seen in map(json.loads, itertools.chain(*told)):
         assert seen["count"] > 20, seen
-        # nginx 1.22 loses a datagram now and then while it loads: one of 500 in 8 reloads.
-        loads = seen["protocol"] == "UDP" and ProxyMode(new).terminates
-        assert len(seen["failed"]) <= loads, seen
+        assert len(seen["failed"]) <= may_lose(seen["protocol"], new), seen
         assert seen["served"], seen
         wanted = established(old, new, seen["protocol"])
         # A datagram may reach the endpoint that it had, by chance.
         if wanted == "live on" or seen["protocol"] == "TCP":
             assert seen["kept"] is (wanted == "live on"), seen
+
+
+@pytest.mark.parametrize(("old", "new"), CHANGES, ids=lambda mode: mode)
+def test_going_back_to_another_mode_fails_no_new_connection(lab, path, old, new):
+    """The checkpoint is put back as the guard would do it, with nobody there but the node."""
+    protocols = protocols_of(old, new)
+    for mode in (old, new):
+        project = project_of(lab, path, mode, protocols)
+        said = project.svcform("apply", "--auto-approve", "--allow-deletions")
+        assert said.code == 0, said
+    loads = [
+        begin_load(lab, "10.96.0.80", dict.fromkeys(protocols, 80)),
+        begin_load(lab, lab.addresses("n1")[0], {p: PORTS[p] for p in protocols}),
+    ]
+    try:
+        lab.run("n1", ["sh", "/var/lib/svcform/runner", "undo"])
+        told = [load.communicate("\n", timeout=60)[0].splitlines() for load in loads]
+    finally:
+        for load in loads:
+            load.kill()
+            load.wait()
+
+    for seen in map(json.loads, itertools.chain(*told)):
+        assert seen["count"], seen
+        assert len(seen["failed"]) <= may_lose(seen["protocol"], old), seen
+    project_of(lab, path, old, protocols)
+    assert project.svcform("plan", "--detailed-exitcode").code == 0
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -26,7 +26,7 @@ from typing import IO, Any
 
 from svcform.lab import kernel
 
-_PATIENCE = 30.0
+_PATIENCE = 5.0
 _ROUNDS = 20
 _PACE = 0.02
 #: ``tcpi_total_retrans`` of ``struct tcp_info`` (``<linux/tcp.h>``): eight bytes and 23 words on.

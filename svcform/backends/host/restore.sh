@@ -1,4 +1,5 @@
 # Puts back what is in the folder $1: only settings that svcform changed, then or since.
+# With $2 coming, only what the traffic of before needs; with going, the rest.
 state=${SVCFORM_STATE:-/var/lib/svcform}
 record=$state/host/record
 tab='	'
@@ -9,7 +10,9 @@ cat "$1/record" 2>/dev/null | awk -F "$tab" '$1 == "module" { print $2, ($3 == "
 		grep -qs "^$module " /proc/modules || [ -d "/sys/module/$module" ] ||
 			modprobe "$module" $options
 	done
-for path in $(cat "$record" "$1/record" 2>/dev/null |
+later=$record
+[ "$2" != coming ] || later=
+for path in $(cat $later "$1/record" 2>/dev/null |
 	awk -F "$tab" '$1 == "sysctl" { print $2 }' | sort -u); do
 	# A value may be empty.
 	if ! value=$(awk -F "$tab" -v path="$path" '$1 == path { found = 1; print $2 } END { exit !found }' "$1/sysctls"); then
@@ -20,7 +23,7 @@ for path in $(cat "$record" "$1/record" 2>/dev/null |
 	[ ! -e "/proc/sys/$path" ] || [ "$(cat "/proc/sys/$path")" = "$value" ] ||
 		printf '%s\n' "$value" >"/proc/sys/$path" || code=1
 done
-own_addresses | while read -r text; do
+[ "$2" = coming ] || own_addresses | while read -r text; do
 	grep -qsxF "$text" "$1/addresses" || take_address "$text" || exit 1
 done || code=1
 for text in $(cat "$1/addresses" 2>/dev/null); do give_address "$text" || code=1; done
@@ -35,6 +38,7 @@ for family in 4 6; do
 		ip -$family route add $route || [ "$SVCFORM_BOOT" = boot ] || exit 1
 	done <"$1/routes$family" || code=1
 done
+[ "$2" != coming ] || exit $code
 for unit in $(our_units); do
 	grep -qsxF "$unit" "$1/units/paths" || drop_unit "$unit" || code=1
 done

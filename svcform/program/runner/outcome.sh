@@ -51,7 +51,7 @@ owe_nothing() {
 # A tool that hangs must not hold a node for ever.
 put_back() { # CHECKPOINT LEFT RESTORED, and "$dir/late" where one took too long
 	rm -f "$dir/late"
-	put_all_back "$@" &
+	put_all_back "$@" >>"$dir/log" 2>&1 &
 	job=$!
 	limit=$(meta run_timeout)
 	beside=
@@ -62,26 +62,6 @@ put_back() { # CHECKPOINT LEFT RESTORED, and "$dir/late" where one took too long
 	return $back
 }
 late() { put "$dir/late" "\"$2\" had not ended after $1 s."; }
-put_all_back() { # CHECKPOINT LEFT RESTORED: rows of Services that go and come back
-	failed=0
-	rm -f "$1"/*.goes
-	restore_each "$1" coming -n
-	if ls "$1"/*.goes >/dev/null 2>&1; then
-		cat "$state/services.tsv" "$2" >"$dir/rows" 2>/dev/null
-		send_anew "$1" "$dir/rows" /dev/null
-	fi
-	restore_each "$1" going -rn
-	send_anew "$@"
-	return $failed
-}
-restore_each() { # CHECKPOINT MOMENT ORDER
-	for backend in $(sort "$3" "$1/order" | cut -f 2); do
-		sh "$1/$backend.restore" "$1/$backend" "$2" >>"$dir/log" 2>&1 || failed=1
-	done
-}
-send_anew() { # CHECKPOINT LEFT RESTORED
-	[ ! -e "$1/connections" ] || sh "$1/connections" "$2" "$3" >>"$dir/log" 2>&1 || failed=1
-}
 put_back_at_last() { # a tool may be in somebody's way for a moment, or be killed
 	for try in 1 2 3 4 5; do
 		[ "$try" = 1 ] || sleep 1

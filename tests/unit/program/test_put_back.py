@@ -1,4 +1,4 @@
-"""A kept state goes back in the backends' order, whoever puts it back."""
+"""A kept state goes back in the backends' order, whoever puts it back, and what goes backwards."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from svcform.program.bundle import runner_script
-from svcform.program.reading import shell_source
+from svcform.backends import registry
+from svcform.program.bundle import rollback_script, runner_script
 
 BACKENDS = ("host", "iptables", "coredns")
 
@@ -21,13 +21,13 @@ def keep(folder: Path) -> None:
     (folder / "order").write_text("".join(rows))
     (folder / "meta").write_text("plan\t0\n")
     for name in BACKENDS:
-        (folder / f"{name}.restore").write_text(f'echo {name} >>"$SVCFORM_STATE/said"\n')
+        (folder / f"{name}.restore").write_text(f'echo $2 {name} >>"$SVCFORM_STATE/said"\n')
 
 
 @pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"]], ids=lambda s: s[0])
 @pytest.mark.parametrize(
     ("kept", "script", "verb"),
-    [("previous", shell_source("rollback.sh"), ""), ("confirmed", runner_script(), "restore")],
+    [("previous", rollback_script(), ""), ("confirmed", runner_script(), "restore")],
 )
 def test_host_settings_come_before_the_rules_that_need_them(
     tmp_path: Path, shell: list[str], kept: str, script: str, verb: str
@@ -36,4 +36,12 @@ def test_host_settings_come_before_the_rules_that_need_them(
     environment = {**os.environ, "SVCFORM_STATE": str(tmp_path)}
     command = [*shell, "-c", script, "runner", verb]
     subprocess.run(command, env=environment, check=True, stdin=subprocess.DEVNULL, timeout=60)
-    assert tuple((tmp_path / "said").read_text().split()) == BACKENDS
+    assert (tmp_path / "said").read_text().splitlines() == [
+        *(f"coming {name}" for name in BACKENDS),
+        *(f"going {name}" for name in reversed(BACKENDS)),
+    ]
+
+
+def test_every_backend_has_its_place() -> None:
+    names = [sorted(b.name for b in order) for order in (registry.RESTORED, registry.BACKENDS)]
+    assert names[0] == names[1]

@@ -149,6 +149,10 @@ done
 CHECKPOINT_RESTORE = (
     _FUNCTIONS
     + r"""
+moment=going
+! cat "$1"/iptables.nft.ip "$1"/iptables.nft.ip6 "$1"/iptables.legacy.ip "$1"/iptables.legacy.ip6 \
+  2>/dev/null | grep -q SVCFORM- || moment=coming
+[ "${2:-$moment}" = $moment ] || exit 0
 status=0
 for variant in nft legacy; do
   for family in ip ip6; do

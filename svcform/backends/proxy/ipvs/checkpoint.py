@@ -37,6 +37,12 @@ RESTORE = (
     + _BOTH
     + r"""
 [ -f "$1/services" ] || exit 0
+moment=going
+[ ! -s "$1/sets" ] || moment=coming
+if [ "${2:-$moment}" != $moment ]; then
+  [ "$2" = going ] || ! has_sets || ! has ipset || [ -z "$(sets)" ] || : >"$1.goes"
+  exit
+fi
 status=0
 for tool in ipvsadm ipset; do
   if ! has $tool; then

@@ -167,13 +167,32 @@ there() {
 }
 """
 
+#: A packet that is being looked up in a table that goes is lost: no packet comes there any more.
+_UNHOOK = r"""
+unhook() {
+  nft list chains | awk '
+    $1 == "table" { ours = $3 == "svcform"; family = $2 }
+    $1 == "chain" { name = $2 }
+    ours && / hook / {
+      print "flush chain " family " svcform " name
+      gone = gone "delete chain " family " svcform " name "\n"
+    }
+    END { printf "%s", gone }
+  ' | nft -f -
+}
+"""
+
 #: One transaction, and none where all is in its place; of what traffic had filled nothing is left.
 RESTORE = (
     FUNCTIONS
     + _COMPARE
+    + _UNHOOK
     + r"""
 saved=$1/state
 [ -f "$saved" ] || exit 0
+moment=going
+! grep -q '^add table' "$saved" || moment=coming
+[ "${2:-$moment}" = $moment ] || exit 0
 if ! command -v nft >/dev/null 2>&1; then
   grep -q '^add table' "$saved" || exit 0
   echo "nft is missing" >&2
@@ -182,6 +201,7 @@ fi
 if ! grep -q '^add table' "$saved"; then
   has_nft || exit 0
   nft list chains | grep -q '^table ip6\{0,1\} svcform {' || exit 0
+  unhook
 elif has_nft && [ "$(here | sha256sum)" = "$(there "$saved" | sha256sum)" ]; then
   exit 0
 fi
