@@ -25,6 +25,7 @@ fold() {
     function empty(place,   name) {
       for (name in elements) if (index(name, place " ") == 1) delete elements[name]
     }
+    FNR == 1 { split("", fresh) }
     inside && $0 == "}" { inside = 0; next }
     inside {
       sub(/,$/, "")
@@ -39,13 +40,16 @@ fold() {
     }
     /^#/ || NF == 0 { next }
     $2 == "table" {
-      if ($1 == "delete") { delete tables[$3]; forget($3) } else tables[$3]
+      if ($1 != "add") forget($3)
+      if ($1 == "delete") delete tables[$3]; else tables[$3]
       next
     }
     { place = $3 " " $5 }
     $2 == "element" { inside = 1; verb = $1; next }
+    # Somebody may have deleted a chain that is made anew; some are declared again without rules.
+    $2 == "rule" && place in fresh { rules[place] = ""; delete fresh[place] }
     $2 == "rule" { rules[place] = rules[place] $0 "\n"; next }
-    $1 == "add" && $2 == "chain" { chains[place] = $0; next }
+    $1 == "add" && $2 == "chain" { chains[place] = $0; fresh[place]; next }
     $1 == "add" { sets[place] = $0; next }
     $2 == "chain" { rules[place] = ""; if ($1 == "delete") delete chains[place]; next }
     { empty(place); if ($1 == "delete") delete sets[place] }

@@ -238,10 +238,37 @@ def test_the_script_that_a_node_keeps_makes_what_the_programs_made(kernel, shell
         _restore(kernel, new, tmp_path, shell)
         assert kernel.listing() == now
         assert kernel.plan(wanted).changes == ()
-        (tmp_path / "confirmed").mkdir(exist_ok=True)
-        kernel.run("rm", "-rf", str(tmp_path / "confirmed/nftables"))
-        new.rename(tmp_path / "confirmed/nftables")
-        kernel.run("rm", "-rf", str(tmp_path / "runs"))
+        _confirm(kernel, new, tmp_path)
+
+
+def _confirm(kernel, new, state):
+    (state / "confirmed").mkdir(exist_ok=True)
+    kernel.run("rm", "-rf", str(state / "confirmed/nftables"))
+    new.rename(state / "confirmed/nftables")
+    kernel.run("rm", "-rf", str(state / "runs"))
+
+
+def test_the_script_that_a_node_keeps_is_the_same_after_somebodys_damage_was_mended(
+    kernel, shell, tmp_path
+):
+    wanted = intent(everything())
+    _, new = _run(kernel, wanted, tmp_path, shell)
+    _confirm(kernel, new, tmp_path)
+    there = kernel.listing()
+    for damage in (
+        "flush ruleset",
+        "delete table ip6 svcform",
+        "delete chain ip svcform nat-prerouting",
+        "flush chain ip svcform services; delete chain ip svcform nat-output",
+        "add counter ip svcform stranger",
+    ):
+        kernel.run("nft", damage)
+        _, new = _run(kernel, wanted, tmp_path, shell)
+        assert kernel.listing() == there
+        _confirm(kernel, new, tmp_path)
+        kernel.run("nft", "flush ruleset")
+        _restore(kernel, tmp_path / "confirmed/nftables", tmp_path, shell)
+        assert kernel.listing() == there, damage
 
 
 def test_a_node_that_lost_its_state_folder_keeps_what_nft_can_read_back(kernel, shell, tmp_path):
