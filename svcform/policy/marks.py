@@ -75,6 +75,11 @@ def is_ours(mark: int) -> bool:
     return mark & OURS == FIRST
 
 
+def has_list(mark: int) -> bool:
+    """Whether a virtual service with this mark can be svcform's: none has flags, or no number."""
+    return is_ours(mark) and not mark & FLAGS and mark & PORT != FIRST
+
+
 def list_mark(first: int, port: PortIntent, frontend: Frontend, route: Route) -> int:
     """The mark of the virtual service that a route of a frontend leads to."""
     return first | (LOCAL_LIST if _is_local(port, frontend, route) else 0)

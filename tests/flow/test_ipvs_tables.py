@@ -24,7 +24,8 @@ PORT = 80
 VIPS = {Family.IPV4: "10.96.0.{}", Family.IPV6: "fd00:96::{}"}
 ENDPOINTS = {Family.IPV4: "10.244.2.{}", Family.IPV6: "fd00:244:2::{}"}
 #: Among them all that svcform tells its own by: an address, a mark, a server at weight 0 or none.
-#: That is 0x80001000: ipvsadm (1.31) saves a mark as a number with a sign.
+#: One is 0x80001000: ipvsadm (1.31) saves a mark as a number with a sign.  The last two marks are
+#: among svcform's, but have no number, or a flag.
 FOREIGN = """\
 -A -t 192.0.2.250:443 -s mh -p 300 -b mh-fallback
 -a -t 192.0.2.250:443 -r 172.31.0.9:443 -g -w 3
@@ -36,6 +37,9 @@ FOREIGN = """\
 -A -f 1000 -6 -s sh
 -a -f 1000 -6 -r [2001:db8::9]:0 -g -w 1
 -A -u 192.0.2.250:53 -s rr
+-A -f 1073741825 -s lc
+-a -f 1073741825 -r 172.31.0.12:80 -m -w 1
+-A -f 1342177282 -s lc
 """
 
 

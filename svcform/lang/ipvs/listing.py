@@ -67,6 +67,15 @@ PLACES = r"""
   }
 """
 
+#: ``say`` prints lines by the hundred: busybox's awk asks the kernel to write each by itself.
+SAY = r"""
+  function say(line) {
+    said = said line "\n"
+    if (++says % 100 == 0) { printf "%s", said; said = "" }
+  }
+  END { printf "%s", said }
+"""
+
 #: ``has_ipvs``, and ``virtual``: the listing.  The kernel prints ticks and ipvsadm seconds, so one
 #: virtual service that is asked of both tells what a second is.  Flags of schedulers are shown by
 #: ipvsadm only: it is asked of a few services alone, and of many at once.
@@ -77,6 +86,7 @@ virtual() {
   awk '
 """
     + PLACES
+    + SAY
     + r"""
   function look(kind, at, pattern,   version, command, line, found) {
     for (version = 0; version < 2 && !found; version++) {
@@ -115,7 +125,7 @@ virtual() {
     return known[toupper(kind " " at)]
   }
   $1 == "->" {
-    if ($2 != "RemoteAddress:Port") print "server " at, $2, $3, $4
+    if ($2 != "RemoteAddress:Port") say("server " at " " $2 " " $3 " " $4)
     next
   }
   $1 == "FWM" || $1 == "TCP" || $1 == "UDP" || $1 == "SCTP" {
@@ -125,13 +135,13 @@ virtual() {
     if (!seconds && match($0, / persistent [0-9]+/)) {
       ticks = substr($0, RSTART + 12, RLENGTH - 12)
       seconds = substr(look($1, $2, " persistent [0-9]+"), 13)
-      if (seconds) print "hz " int(ticks / seconds)
+      if (seconds) say("hz " int(ticks / seconds))
     }
     if ($3 == "sh" || $3 == "mh") {
       flags = flags_of($1, $2)
       if (flags != "") rest = rest " -b " flags
     }
-    print "service " at " " rest
+    say("service " at " " rest)
   }
   ' /proc/net/ip_vs
 }

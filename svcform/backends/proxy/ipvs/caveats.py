@@ -1,13 +1,15 @@
-"""Foreign virtual services where ours are to be: found before the apply, by name."""
+"""Foreign virtual services where ours are to be, or that look like ours: found before the apply."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from svcform.backends.contract import Reading
 from svcform.backends.proxy.ipvs.observe import all_services, caught_of, known_services, known_sets
 from svcform.diagnostics import Diagnostic, Severity
-from svcform.lang.ipvs.service import AddressService
+from svcform.lang.ipset.save import Saved, mark_of
+from svcform.lang.ipvs.listing import Found
+from svcform.lang.ipvs.service import AddressService, Caught, MarkedService
 from svcform.model.net import endpoint_text
 from svcform.policy import marks
 from svcform.policy.intent import Frontend, Intent
@@ -15,10 +17,48 @@ from svcform.policy.intent import Frontend, Intent
 
 def caveats(readings: Mapping[str, Reading], intent: Intent) -> tuple[Diagnostic, ...]:
     """All that stands in the way."""
-    ours = {caught for caught, _ in known_services(readings, known_sets(readings))}
+    sets = known_sets(readings)
+    known = list(known_services(readings, sets))
+    ours = {caught for caught, _ in known}
     foreign = {caught_of(place, found) for place, found in all_services(readings).items()} - ours
     taken = {found for found in foreign if isinstance(found, AddressService)}
-    return tuple(_taken(taken, intent)) if taken else ()
+    lookalikes = _unknown(known, sets, intent)
+    return (*(_taken(taken, intent) if taken else ()), *lookalikes)
+
+
+def _unknown(
+    known: Iterable[tuple[Caught, Found]], sets: Mapping[str, Saved], intent: Intent
+) -> Iterator[Diagnostic]:
+    """What has a mark like ours and takes connections, though none of our sets leads there."""
+    wanted = frozenset(marks.marks_of(intent.common, intent.own).by_name.values())
+    left = [
+        caught
+        for caught, found in known
+        if isinstance(caught, MarkedService)
+        and found.servers
+        and caught.mark & marks.PORT not in wanted
+    ]
+    led = _led(sets) if left else frozenset()
+    for caught in left:
+        if caught.mark & marks.PORT not in led:
+            yield _looks_like_ours(caught, intent.node_name)
+
+
+def _led(sets: Mapping[str, Saved]) -> frozenset[int]:
+    """The numbers of Service ports that elements lead to."""
+    found = (mark_of(text) for saved in sets.values() for text in saved.elements)
+    return frozenset(mark & marks.PORT for mark in found if mark is not None)
+
+
+def _looks_like_ours(caught: MarkedService, node: str) -> Diagnostic:
+    return Diagnostic(
+        "SVC424",
+        Severity.WARNING,
+        "A virtual service has a mark of svcform's, and nothing leads there",
+        f"{node} has a virtual service {caught.write()} in IPVS, whose mark is one of svcform's, "
+        "but no set of svcform's leads to it: svcform removes it. If it is somebody else's, give "
+        "it a mark outside of 0x40000000 to 0x7fffffff.",
+    )
 
 
 def _taken(foreign: set[AddressService], intent: Intent) -> Iterator[Diagnostic]:

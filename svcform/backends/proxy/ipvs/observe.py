@@ -98,7 +98,7 @@ def known_services(
     recorded = _recorded(sets)
     for place, found in all_services(readings).items():
         caught = caught_of(place, found)
-        is_ours = marks.is_ours(caught.mark) if isinstance(caught, MarkedService) else False
+        is_ours = marks.has_list(caught.mark) if isinstance(caught, MarkedService) else False
         if is_ours or caught in recorded:
             yield caught, found
 

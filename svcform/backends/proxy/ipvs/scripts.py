@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from svcform.backends.proxy.ipvs.objects import PREFERENCE, PROTOCOL, TABLE
 from svcform.lang.ipvs.listing import FUNCTIONS as _LISTING
-from svcform.lang.ipvs.listing import PLACES
+from svcform.lang.ipvs.listing import PLACES, SAY
 
 #: ``sets``: ours as ``ipset save`` prints them.  ``routing N``: our rule and route, as ip takes
 #: them.  ``only_ours``: those lines of ``virtual`` that are of ours.
@@ -47,10 +47,11 @@ with_protocol() { # 4 or 6, RULE
   esac
 }
 without() { ip "-$1" $(echo "$2" | sed 's/ add / del /'); }
-# A mark of ours begins with 01; what has an address is in a set that says so.
+# A mark of ours begins with 01, has a number and no flags; what has an address is in a set that
+# says so.
 only_ours() { # of listed sets, ==, and listed virtual services
   awk '
-@PLACES@
+@PLACES@@SAY@
     !listing && $0 == "==" { listing = 1; next }
     !listing && $1 == "add" && $2 ~ /^SVCFORM-[46]-VIRTUAL$/ {
       split($3, field, ",")
@@ -59,14 +60,16 @@ only_ours() { # of listed sets, ==, and listed virtual services
       next
     }
     !listing { next }
-    $1 == "hz" { print; next }
-    ($2 == "FWM" && $3 ~ /^[4-7]/) || (($2 " " toupper($3)) in mine)
+    $1 == "hz" { say($0); next }
+    $2 == "FWM" && $3 ~ /^[4-7]......[01]$/ && $3 !~ /^400000[01]/ { say($0); next }
+    (($2 " " toupper($3)) in mine) { say($0) }
   '
 }
 """.replace("@TABLE@", str(TABLE))
     .replace("@PREFERENCE@", str(PREFERENCE))
     .replace("@PROTOCOL@", str(PROTOCOL))
     .replace("@PLACES@", PLACES)
+    .replace("@SAY@", SAY)
     + _LISTING
 )
 

@@ -18,13 +18,17 @@ OURS = [
     AddressService("TCP", "2001:db8:1:2:3:4:5:6", 443),
 ]
 #: Marks of svcform's, of IPv6 too.
-MARKS = ["FWM 40001000", "FWM 7FFFFFF1"]
+MARKS = ["FWM 40001000", "FWM 7FFFFFF1", "FWM 40000020"]
 FOREIGN = [
     "TCP 0A60000C:0051",
     "UDP 0A60000C:0050",
     "TCP [fd96:0000:0000:0000:0000:0000:0000:0099]:0035",
     "FWM 00000063",
     "FWM 80001000",
+    "FWM 40000000",
+    "FWM 40000011",
+    "FWM 40001002",
+    "FWM 7FFFFFFF",
 ]
 
 
