@@ -18,6 +18,9 @@ from svcform.model.template import Template
 NAMES = ("zones", "listen", "forward")
 #: Answered by a block of svcform's own, by which it knows that a Corefile is served.
 _OWN_KEY = "version.bind"
+#: A zone that is read again later than this is not proven in time.
+_LONGEST_RELOAD = 10
+_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
 
 
 class ZoneBlock(NamedTuple):
@@ -150,7 +153,7 @@ def _problems(blocks: Sequence[Block], serving: Serving) -> Iterator[_Problem]:
             yield _Problem(
                 block.line,
                 f"nothing serves the zone {zone.name} on port 53 by `file {zone.file}` with a "
-                "`reload` that is not 0",
+                f"`reload` of at most {_LONGEST_RELOAD} s, which an apply waits for",
             )
 
 
@@ -163,4 +166,17 @@ def _zones_of(block: Block) -> Iterator[str]:
 
 
 def _is_read_again(file: Block) -> bool:
-    return any(found.words[1:] and found.words[1] != "0" for found in file.named("reload"))
+    return any(
+        0 < _seconds(found.words[1]) <= _LONGEST_RELOAD
+        for found in file.named("reload")
+        if found.words[1:]
+    )
+
+
+def _seconds(text: str) -> float:
+    """A duration as Go has it (``1m30s``); 0 for anything else."""
+    if not re.fullmatch(r"(\d+(\.\d+)?(ms|s|m|h))+", text):
+        return 0
+    return sum(
+        float(number) * _UNITS[unit] for number, unit in re.findall(r"([\d.]+)(ms|s|m|h)", text)
+    )

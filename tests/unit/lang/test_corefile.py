@@ -50,6 +50,8 @@ def test_snippets_ports_comments_and_quoted_text_are_understood():
         ("{% endfor %}", "", 0, "end of template"),
         ("zone.name", "zone.nam", 6, "has no attribute 'nam'"),
         ("        reload 2s", "        reload 0", 6, "nothing serves the zone cluster.local"),
+        ("        reload 2s", "        reload 1m", 6, "`reload` of at most 10 s"),
+        ("        reload 2s", "        reload often", 6, "`reload` of at most 10 s"),
         ("    file {{ zone.file }}", "    file /etc/other", 6, "nothing serves the zone"),
         ("{{ zone.name }} {", "{{ zone.name }}:5353 {", 0, "nothing serves the zone"),
         ("    import common\n", "", 6, "has to bind"),
