@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import islice
 
 #: Inclusive spans, ascending, with a gap between neighbours.
 Spans = tuple[tuple[int, int], ...]
@@ -62,3 +63,11 @@ def cidrs(spans: Spans, bits: int) -> Iterator[str]:
     for low, high in spans:
         for network in ipaddress.summarize_address_range(make(low), make(high)):
             yield str(network.network_address if network.prefixlen == bits else network)
+
+
+def first(part: Spans, whole: Spans, bits: int) -> str:
+    """The few first CIDRs of a part, for people; empty where it is the whole."""
+    if part == whole:
+        return ""
+    listed = list(islice(cidrs(part, bits), 4))
+    return ", ".join(listed[:3]) + (" and others" if len(listed) > 3 else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from svcform.backends.contract import Cut
 from svcform.backends.proxy.iptables.objects import (
@@ -44,7 +43,9 @@ def find_cut(wanted: Snapshot, flow: Flow, facts: Facts) -> Cut | None:
             for fate in host.follow(packet):
                 if place := fate.translated or (fate.decided if fate.verdict in _EFFECTS else None):
                     hit = fate.packet.destination if is_answer else fate.packet.source
-                    return _cut(place, fate, _sources(hit, source, flow.family), flow.family)
+                    return _cut(
+                        place, fate, spans.first(hit, source, flow.family.bits), flow.family
+                    )
     return None
 
 
@@ -65,14 +66,6 @@ def _alike(source: Spans, local: Spans) -> Iterator[Spans]:
     for part in (spans.without(source, local), spans.meet(source, local)):
         if part:
             yield part
-
-
-def _sources(hit: Spans, source: Spans, family: Family) -> str:
-    """The few first CIDRs of those that are hit; empty where all are."""
-    if hit == source:
-        return ""
-    listed = list(islice(spans.cidrs(hit, family.bits), 4))
-    return ", ".join(listed[:3]) + (" and others" if len(listed) > 3 else "")
 
 
 def _cut(place: Place, fate: Fate, sources: str, family: Family) -> Cut:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from itertools import islice
 
 from svcform.backends.contract import Cut
 from svcform.backends.proxy.ipvs.objects import (
@@ -38,7 +37,7 @@ def find_cut(wanted: Snapshot, flow: Flow, facts: Facts) -> Cut | None:
     source = spans.of_cidr(flow.source)
     for hit, effect, rule in fates(wanted, flow, facts):
         if effect:
-            return Cut(effect=effect, rule=rule, sources=_sources(hit, source, flow.family))
+            return Cut(effect=effect, rule=rule, sources=spans.first(hit, source, flow.family.bits))
     return None
 
 
@@ -143,11 +142,3 @@ class _View:
         name = wanted.name_in(self._flow.family)
         found = self._wanted.get(address(self._word, SET, name))
         return found.elements if isinstance(found, SetObject) else ()
-
-
-def _sources(hit: Spans, source: Spans, family: Family) -> str:
-    """The few first CIDRs of those that are hit; empty where all are."""
-    if hit == source:
-        return ""
-    listed = list(islice(spans.cidrs(hit, family.bits), 4))
-    return ", ".join(listed[:3]) + (" and others" if len(listed) > 3 else "")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
-from itertools import islice
 
 from svcform.backends.contract import Cut
 from svcform.backends.proxy.nftables.ids import (
@@ -53,7 +52,7 @@ def find_cut(wanted: Snapshot, flow: Flow, facts: Facts) -> Cut | None:
     source = spans.of_cidr(flow.source)
     for hit, effect, rule in fates(wanted, flow, facts):
         if effect:
-            return Cut(effect=effect, rule=rule, sources=_sources(hit, source, flow.family))
+            return Cut(effect=effect, rule=rule, sources=spans.first(hit, source, flow.family.bits))
     return None
 
 
@@ -158,11 +157,3 @@ class _View:
 
     def _said(self, name: str, element: str) -> str:
         return f"nft element {self._family} svcform {name} {{ {element} }}"
-
-
-def _sources(hit: Spans, source: Spans, family: Family) -> str:
-    """The few first CIDRs of those that are hit; empty where all are."""
-    if hit == source:
-        return ""
-    listed = list(islice(spans.cidrs(hit, family.bits), 4))
-    return ", ".join(listed[:3]) + (" and others" if len(listed) > 3 else "")
