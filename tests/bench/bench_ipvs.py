@@ -69,11 +69,11 @@ def timed(arena: Arena, *argv: str, given: str | bytes = b"") -> float:
     return time.perf_counter() - began
 
 
-def load_times(arena: Arena, serving: Step) -> tuple[float, float]:
+def load_times(arena: Arena, serving: Step, turns: int) -> tuple[float, float]:
     """Seconds of the step that loads all virtual servers, and of ipvsadm alone, in turns."""
     listed = arena.run("ipvsadm", "-S", "-n")
     steps, alone = [], []
-    for _ in range(2):
+    for _ in range(turns):
         arena.run("ipvsadm", "-C")
         steps.append(timed(arena, *serving.command, given=serving.stdin))
         arena.run("ipvsadm", "-C")
@@ -170,7 +170,7 @@ def rows(node: NodeUnderTest, count: int) -> Iterator[Row]:
     yield Row(f"one endpoint less of {count}", go, "ipvsadm, 1", floor_go, *within(1.5))
     around = runner_time(node, fewer)
     (serving,) = (step for step, _ in steps if step.summary.startswith("ipvsadm: "))
-    served, floor = load_times(node.arena, serving)
+    served, floor = load_times(node.arena, serving, 2 if count <= 1000 else 1)
     loaded = served + seconds([(step, took) for step, took in steps if step is not serving])
     yield Row("the runner around a change", around, "ipvsadm --restore", floor, *within(1.5))
     yield Row(f"one endpoint less of {count}", go, "its load", loaded, *faster(10))
