@@ -149,7 +149,7 @@ def test_a_typed_yes_keeps_the_new_state(machine):
     assert machine.has_services()
 
 
-@pytest.mark.parametrize(("answer", "seconds"), [(b"no\n", 120), (b"", 3)])
+@pytest.mark.parametrize(("answer", "seconds"), [(b"no\n", 120), (b"", 12)])
 def test_any_other_answer_and_none_puts_the_node_back(machine, answer, seconds):
     code, _ = machine.typing(answer, *APPLY, "--confirm-timeout", str(seconds))
 
