@@ -144,13 +144,15 @@ def test_no_new_connection_fails_and_nothing_of_the_old_mode_is_left(lab, path, 
             assert seen["kept"] is (wanted == "live on"), seen
 
     with load_on(lab, protocols) as way_back:
-        lab.run("n1", ["sh", "/var/lib/svcform/runner", "undo"])
+        done = lab.run("n1", ["sh", "/var/lib/svcform/runner", "undo"])
+        assert done.returncode == 0, done
 
     for seen in way_back:
         assert seen["count"], seen
         assert len(seen["failed"]) <= may_lose(seen["protocol"], old), seen
     site.write_text(site.read_text().replace(f"proxy_mode: {new}", f"proxy_mode: {old}"))
-    assert project.svcform("plan", "--detailed-exitcode").code == 0
+    said = project.svcform("plan", "--detailed-exitcode")
+    assert said.code == 0, said
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -22,7 +22,8 @@ add_address() { # ADDRESS LINK
 	esac
 }
 give_address() { # ADDRESS
-	! own_addresses | grep -qxF "$1" || return 0
+	# Where the record of it came back too late, it is there and counts as nobody's.
+	! { own_addresses | grep -qxF "$1" || on_loopback "$1"; } || return 0
 	if [ -d /sys/class/net/$own_link ] || ip link add $own_link type dummy 2>/dev/null; then
 		ip link set $own_link up && add_address "$1" $own_link
 	else

@@ -26,18 +26,22 @@ done
 [ "$2" = coming ] || own_addresses | while read -r text; do
 	grep -qsxF "$text" "$1/addresses" || take_address "$text" || exit 1
 done || code=1
-for text in $(cat "$1/addresses" 2>/dev/null); do give_address "$text" || code=1; done
-for family in 4 6; do
-	our_routes $family | while read -r route; do
-		# shellcheck disable=SC2086 # a route is words
-		grep -qxF "$route" "$1/routes$family" || ip -$family route del $route || exit 1
-	done || code=1
-	while read -r route; do
-		our_routes $family | grep -qxF "$route" && continue
-		# Before the network has the node's addresses there is no source for it; it comes later.
-		ip -$family route add $route || [ "$SVCFORM_BOOT" = boot ] || exit 1
-	done <"$1/routes$family" || code=1
-done
+# The record, by which ours are told, is that of before from the end on.
+give() { # FOLDER
+	for text in $(cat "$1/addresses" 2>/dev/null); do give_address "$text" || code=1; done
+	for family in 4 6; do
+		our_routes $family | while read -r route; do
+			# shellcheck disable=SC2086 # a route is words
+			grep -qxF "$route" "$1/routes$family" || ip -$family route del $route || exit 1
+		done || code=1
+		while read -r route; do
+			our_routes $family | grep -qxF "$route" && continue
+			# Before the network has the node's addresses there is no source for it; it comes later.
+			ip -$family route add $route || [ "$SVCFORM_BOOT" = boot ] || exit 1
+		done <"$1/routes$family" || code=1
+	done
+}
+[ "$2" = going ] || give "$1"
 [ "$2" != coming ] || exit $code
 for unit in $(our_units); do
 	grep -qsxF "$unit" "$1/units/paths" || drop_unit "$unit" || code=1
