@@ -124,6 +124,23 @@ def test_what_somebody_wrote_into_a_file_is_put_right(node: NodeUnderTest):
     assert node.changes_left(intent) == {}
 
 
+@pytest.mark.parametrize("file", ["haproxy/all.cfg", "haproxy/proof.cfg", "nginx/proof.conf"])
+def test_a_file_without_which_a_proxy_would_not_start_again_is_missed(
+    node: NodeUnderTest, file: str
+):
+    intent = intent_of(world(1))
+    node.apply(intent)
+    node.arena.run("rm", f"/etc/svcform/{file}")
+
+    (change,) = node.changes_left(intent)["userspace"]
+    assert change.address.path == ("service", f"svcform-{file.partition('/')[0]}")
+
+    node.apply(intent)
+
+    assert node.changes_left(intent) == {}
+    assert node.arena.run("wc", "-c", f"/etc/svcform/{file}")
+
+
 def test_a_configuration_that_is_refused_changes_nothing(node: NodeUnderTest):
     node.apply(intent_of(world(1)))
     before = node.arena.run("sh", "-c", "cat /etc/svcform/*/services/* | cksum")

@@ -2,7 +2,7 @@
 while IFS= read -r name; do
 	if [ -z "$(server "$name")" ]; then
 		echo -
-	elif is_current "$name"; then
+	elif is_gathered "$name" && is_current "$name"; then
 		echo current
 	else
 		echo stale

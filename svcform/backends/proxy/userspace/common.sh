@@ -76,6 +76,11 @@ ask() { # SERVER: what it says
 is_current() { # SERVER [MARK]
 	case $(ask "$1") in *"${2:-$(mark "$1" "$etc/$1")}"*) ;; *) return 1 ;; esac
 }
+# What the node has made of the files for a server to read: without it, none starts again.
+is_gathered() { # SERVER
+	[ -e "$etc/$1/proof.$(suffix "$1")" ] || return 1
+	[ "$1" = nginx ] || (cd "$etc/$1" && cat services/*.cfg 2>/dev/null | cmp -s - all.cfg)
+}
 uptime() { cut -d . -f 1 /proc/uptime; }
 # Waits until it serves what its files say; a signal may have been too early.  A busy machine with
 # 10,000 Services takes half a minute to load them, and begins anew with each signal.
@@ -147,7 +152,12 @@ stop_by_signal() { # SERVER
 	pid=$(server "$1")
 	[ -z "$pid" ] || kill "$pid"
 	started=$(uptime)
-	while [ -n "$(server "$1")" ] && [ $(($(uptime) - started)) -lt 20 ]; do rest; done
+	while [ -n "$(server "$1")" ]; do
+		waited=$(($(uptime) - started))
+		[ $waited -lt 20 ] || kill -9 "$(server "$1")"
+		[ $waited -lt 30 ] || return 1
+		rest
+	done
 }
 # When no rule leads to a server any more: what it has may come to its end, for five seconds at most.
 # HAProxy knows of that.  nginx only counts seconds, conntrack has who was not answered yet.

@@ -13,7 +13,7 @@ for server in $servers; do
 	fi
 	if [ -n "$(server $server)" ]; then
 		serves=stale
-		! is_current $server || serves=current
+		! is_gathered $server || ! is_current $server || serves=current
 		printf 'running\t%s\t%s\n' $server $serves
 	fi
 	for entry in $(unit_file $server); do

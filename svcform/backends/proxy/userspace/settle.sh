@@ -72,7 +72,10 @@ while IFS=$tab read -r verb one two; do
 		cp "$work/new/units/$(printf %s "$two" | tr / _)" "$two.new" && chmod "$one" "$two.new" && mv "$two.new" "$two"
 		;;
 	nounit) rm -f "$one" ;;
-	act) act "$one" "$two" ;;
+	act)
+		[ ! -d "$etc/$one" ] || is_gathered "$one" || write_proof "$one" "$etc/$one" || no_room || exit 1
+		act "$one" "$two"
+		;;
 	prove) prove "$one" ;;
 	*) exit 64 ;;
 	esac || exit 1
@@ -80,4 +83,5 @@ done <"$work/acts"
 for server in $servers; do
 	ls "$etc/$server"/services/* "$etc/$server/$server".* 2>/dev/null | grep -q . || rm -rf "${etc:?}/$server"
 done
+rmdir "$etc" 2>/dev/null
 exit 0
