@@ -29,7 +29,7 @@ awaiting    new  old        new    new   new  later new    old  new  new  new   
 confirming  new  new        new    new   new  later new    new  new  new  new    new  -    old
 committing  new  new        new    new   new  ahead new    new  new  new  new    new  -    new
 storing     new  new        new    new   new  ahead new    new  new  new  new    new  -    new
-restoring   old  old        old    old   old  old   old    old  old  old  old    old  old  old
+restoring   old  old        old    old   old  later old    old  old  old  old    old  old  old
 """,
     "nftables": """
             runner guard both all   disk hand tool reboot
@@ -37,7 +37,7 @@ before      old    old   old  old   old  new  old  old
 switch      old    old   old  later old  new  -    old
 break       old    old   old  later old  new  -    old
 read-back   old    new   old  later old  new  -    old
-restoring   old    old   old  old   old  old  old  old
+restoring   old    old   old  later old  old  old  old
 """,
 }
 
