@@ -106,7 +106,9 @@ def test_two_controllers_never_interleave_on_a_node(nodes, plan, part):
     for patience, outcomes, heard, ordered, state, litter in rounds:
         results = sorted(outcome.result.value for outcome in outcomes.values())
         assert (ordered, state, litter) == (True, "new", []), results
-        (winner,) = [w for w, o in outcomes.items() if o.result is Result.APPLIED]
+        winners = [w for w, o in outcomes.items() if o.result is Result.APPLIED]
+        assert len(winners) == 1, outcomes
+        (winner,) = winners
         (loser,) = outcomes.keys() - {winner}
         second = outcomes[loser]
         if second.result is Result.LOCKED:

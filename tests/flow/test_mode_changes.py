@@ -43,13 +43,22 @@ def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
         yield opened
 
 
+#: How long conntrack knows connections of which it has seen a packet each way, or just one.
+_STATES = (
+    "udp_timeout",
+    "udp_timeout_stream",
+    "tcp_timeout_syn_sent",
+    "tcp_timeout_syn_recv",
+)
+
+
 @pytest.fixture
 def node(nodes: Nodes, old: Backend, new: Backend) -> NodeUnderTest:
     chosen = nodes.of_both(old, new)
     if "KUBE-SERVICES" not in rules(chosen.arena):
         add_foreign_rules(chosen.arena)  # with which all built-in chains of iptables are there
-    for state in ("", "_stream"):  # a slow guest is not asked again within half a minute
-        chosen.arena.run("sysctl", "-q", "-w", f"net.netfilter.nf_conntrack_udp_timeout{state}=600")
+    for state in _STATES:  # a slow guest is not asked again within half a minute
+        chosen.arena.run("sysctl", "-q", "-w", f"net.netfilter.nf_conntrack_{state}=600")
     return chosen
 
 
