@@ -128,7 +128,7 @@ _COUNTS = re.compile(r"nf_conntrack_(count|max|buckets|expect_max)$|fib_|_mem$|r
 
 def _own_programs(arena: Arena) -> list[str]:
     """The files of svcform's own configuration, and what runs beside init and this command."""
-    words = ("find", "/etc/svcform", "/etc/init.d", "-path", "*svcform*", "-type", "f")
+    words = ("find", "/etc", "-path", "*svcform*", "-type", "f")
     files = arena.run(*words, "-exec", "cksum", "{}", "+").splitlines()
     listed = arena.run("ps", "-e", "-o", "pid=,comm=,args=").splitlines()
     names = {

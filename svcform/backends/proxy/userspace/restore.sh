@@ -17,7 +17,7 @@ put_back() { # SERVER FOLDER MOMENT
 	[ "$3" != going ] || return 0
 	verb=
 	if [ "$(mark "$1" "$2/$1")" != "$(mark "$1" "$etc/$1" 2>/dev/null)" ]; then
-		rm -rf "$etc/$1.new" && cp -Rp "$2/$1" "$etc/$1.new" && rm -rf "$etc/$1.old" || return 1
+		mkdir -p "$etc" && rm -rf "$etc/$1.new" && cp -Rp "$2/$1" "$etc/$1.new" && rm -rf "$etc/$1.old" || return 1
 		[ ! -d "$etc/$1" ] || mv "$etc/$1" "$etc/$1.old" || return 1
 		mv "$etc/$1.new" "$etc/$1" && rm -rf "$etc/$1.old" && write_proof "$1" "$etc/$1" && persist || return 1
 		verb=reload
@@ -41,3 +41,4 @@ send_anew() {
 	conntrack -D -f ipv6 -p udp --reply-src fd73:7663:666f:726d::11 >/dev/null 2>&1
 }
 for server in $servers; do put_back $server "$1" "$2" || exit 1; done
+[ "$2" = coming ] || rmdir "$etc" 2>/dev/null || :
