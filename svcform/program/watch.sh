@@ -52,6 +52,8 @@ watch() { # PID LIMIT ENDING
 			remark waiting "$age" "$found"
 			continue
 		fi
+		# Who waits for the job hears of its end at once, and calls this off before it is said why.
+		trap '' USR1
 		below=$(descendants "$1" "$self" | cut -d ' ' -f 1)
 		# shellcheck disable=SC2086 # one word for each
 		kill -9 "$1" $below 2>/dev/null

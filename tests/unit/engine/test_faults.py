@@ -253,11 +253,14 @@ def test_a_tool_that_hangs_before_there_is_a_guard_is_ended(lab_node: LabNode) -
 def test_a_tool_that_hangs_on_the_way_back_is_ended_and_named(lab_node: LabNode) -> None:
     made = with_step(plan(lab_node.node(), port()), "false")
     first, *others = made.nodes[0].checkpoints
-    checkpoints = (replace(first, restore="exec sleep 53"), *others)
+    tried = lab_node.state.parent / "tried"
+    hangs = f"echo once >>{tried} && exec sleep 53"
+    checkpoints = (replace(first, restore=hangs), *others)
     stuck = replace(made, nodes=(replace(made.nodes[0], checkpoints=checkpoints),))
     outcome = carry_out(lab_node.node(), stuck, replace(OPTIONS, run_timeout=3))
     assert outcome.result is Result.CHANGED
     assert re.search(r'could not be put back; .* "sleep 53" had not ended', outcome.detail)
+    assert tried.read_text() == "once\n"
     lab_node.wait_until_idle()
 
 
