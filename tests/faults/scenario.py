@@ -7,6 +7,7 @@ import io
 import json
 import multiprocessing
 import os
+import signal
 import sys
 import time
 from contextlib import suppress
@@ -96,7 +97,8 @@ class Controller:
             self.process.kill()
             self.process.join()
         out, err = ((self._out / name).read_text() for name in ("out", "err"))
-        return Said(self.process.exitcode, out, err)
+        code = self._out / "code"
+        return Said(int(code.read_text()) if code.exists() else -signal.SIGKILL, out, err)
 
 
 def _be_svcform(folder: str, words: tuple[str, ...], said: str) -> None:
@@ -116,6 +118,9 @@ def _be_svcform(folder: str, words: tuple[str, ...], said: str) -> None:
     code = main(list(words))
     sys.stdout.flush()
     sys.stderr.flush()
+    # multiprocessing says 255 where two threads look at one process at once, and to start one is to
+    # look at all.
+    Path(said, "code").write_text(str(code))
     os._exit(code)
 
 
