@@ -207,9 +207,10 @@ class _Zones:
         self._name_servers: tuple[str, ...] = ()
 
     def make(self) -> Zones:
+        # Aliases are judged by what there is, and may lead to a pod.
+        self._add_pods()
         self._add_services()
         self._add_apex()
-        self._add_pods()
         self._add_anchors()
         origin = self._origin
         zones = [self._forward.zone(f"ns.dns.{origin}", f"hostmaster.{origin}")]

@@ -12,6 +12,7 @@ from svcform.model.zone import Zones
 from svcform.policy.dns import decide_zones
 from svcform.policy.dns_aliases import Alias, judge, target_name
 from svcform.policy.dns_names import is_label, is_name
+from svcform.policy.dns_services import is_external_name
 
 #: What fits in one UDP packet everywhere (dnsflagday.net/2020); a longer answer needs TCP.
 _UDP = 1232
@@ -32,7 +33,12 @@ def lint(workspace: Workspace) -> tuple[Diagnostic, ...]:
         if zones is None or id(zones) in seen:
             continue
         seen.add(id(zones))
-        services = workspace.services_of(node.plays)
+        shown = node.settings.dns_namespaces
+        services = [
+            service
+            for service in workspace.services_of(node.plays)
+            if shown is None or service.key.namespace in shown
+        ]
         found.update(dict.fromkeys(_lint(services, workspace.endpoints, zones, domains[node.name])))
     return tuple(found)
 
@@ -68,7 +74,7 @@ def _aliases(services: Sequence[Service], zones: Zones, domain: str) -> Iterator
     aliases = {
         f"{s.key.name}.{s.key.namespace}.svc.{domain}": target_name(s.external_name)
         for s in services
-        if s.external_name
+        if is_external_name(s)
     }
     owners = {found.name for found in zones.zones[0].records if found.type != "CNAME"}
     # The external zone is the second one, where there is any; reverse zones lie elsewhere.
@@ -108,7 +114,15 @@ def _alias(service: Service, alias: Alias, target: str, where: Origin) -> Iterat
                 where,
             )
         case Alias.CNAME:
-            return
+            if not is_name(target_name(service.external_name)):
+                yield _warning(
+                    "SVC254",
+                    "A name can't be in DNS",
+                    f"{service.key} leads to {service.external_name}, which is longer than 255 "
+                    "bytes, or has a label longer than 63: its name has no address. Correct "
+                    "externalName.",
+                    where,
+                )
 
 
 def _names(service: Service, endpoints: ServiceEndpoints, name: str) -> Iterator[Diagnostic]:

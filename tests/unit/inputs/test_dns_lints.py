@@ -63,6 +63,7 @@ CASES = {
         [("SVC252", 6), ("SVC252", 13)],
     ),
     "nothing of the zone": (alias("a", "gone.default.svc.cluster.local"), [("SVC253", 6)]),
+    "a label longer than 63": (alias("a", f"{'x' * 64}.example.com"), [("SVC254", 6)]),
     "outside": (alias("a", "www.example.com"), []),
     "many addresses": (
         headless(*(f"addresses: [10.244.{i // 250}.{i % 250 + 1}]" for i in range(80))),

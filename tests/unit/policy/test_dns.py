@@ -13,7 +13,7 @@ from svcform.model.net import Family, Protocol
 from svcform.model.node import Connection, Node
 from svcform.model.service import NamespacedName, Service, ServicePort, ServiceType
 from svcform.model.settings import Settings
-from svcform.model.workspace import Workspace
+from svcform.model.workspace import PodAddress, Workspace
 from svcform.policy.decide import decide
 from svcform.policy.dns import decide_zones
 from svcform.policy.dns_answer import answer
@@ -26,7 +26,7 @@ def node(name, host="192.0.2.1", **settings):
     return Node(name=name, connection=Connection(host=host), settings=settings, plays=(0,))
 
 
-def workspace(*services, nodes=(), endpoints=None):
+def workspace(*services, nodes=(), endpoints=None, pods=()):
     found = {service.key: service for service in services}
     nodes = tuple(nodes) or (node("n1"),)
     return Workspace(
@@ -37,11 +37,12 @@ def workspace(*services, nodes=(), endpoints=None):
         services=found,
         endpoints={key: (endpoints or {}).get(key.name, {}) for key in found},
         play_services=(tuple(found),),
+        pods=tuple(pods),
     )
 
 
-def alias(name, target):
-    key = NamespacedName("default", name)
+def alias(name, target, namespace="default"):
+    key = NamespacedName(namespace, name)
     return Service(key=key, type=ServiceType.EXTERNAL_NAME, external_name=target)
 
 
@@ -145,6 +146,38 @@ def test_a_service_with_the_name_of_an_external_zones_server_does_not_take_its_p
     (found,) = answer(decide_zones(world)["n1"], "ns1.dns.example.org.", "A").answer
 
     assert (found.type, found.rdatas) == ("A", ("192.0.2.1",))
+
+
+def test_an_alias_may_lead_to_a_pod():
+    target = "10-244-1-5.default.pod.cluster.local"
+    world = workspace(
+        alias("a", target),
+        nodes=[node("n1", dns_pods="verified")],
+        pods=[PodAddress("default", "10.244.1.5")],
+    )
+
+    assert ask(world, "a") == ("NOERROR", (f"{target}.", "10.244.1.5"))
+    assert lint(world) == ()
+
+
+def test_aliases_of_namespaces_without_names_lead_nowhere_and_are_not_told():
+    world = workspace(
+        alias("a", "b.hidden.svc.cluster.local"),
+        alias("b", "www.example.com", namespace="hidden"),
+        alias("c", "gone.default.svc.cluster.local", namespace="hidden"),
+        nodes=[node("n1", dns_namespaces=("default",))],
+    )
+
+    assert ask(world, "a") == ("NOERROR", ())
+    assert [(found.code, found.detail.split()[0]) for found in lint(world)] == [
+        ("SVC253", "default/a")
+    ]
+
+
+def test_an_external_name_that_a_service_no_longer_uses_is_none_of_dnss_business():
+    world = workspace(cluster_ip("web", external_name="gone.default.svc.cluster.local"))
+
+    assert lint(world) == ()
 
 
 def test_an_alias_in_a_ring_exists_and_has_no_data():
