@@ -212,7 +212,10 @@ def _return(status: int, count: int, namespace: str, service: str, healthy: str)
 
 def parse(text: str) -> tuple[Listener, ...]:
     """What :func:`write` was given; raises ValueError for any other text."""
-    found = tuple(_parse_listen(section.splitlines()) for section in _sections(text))
+    try:
+        found = tuple(_parse_listen(section.splitlines()) for section in _sections(text))
+    except IndexError as error:
+        raise ValueError("a line has fewer words than svcform writes") from error
     if write(found) != text:
         raise ValueError("it has other lines than svcform writes")
     return found

@@ -112,14 +112,20 @@ def workers(node: NodeUnderTest, program: str) -> list[str]:
     return [pid for pid, parent in map(str.split, parents) if pid in found and parent != "1"]
 
 
-def test_what_somebody_wrote_into_a_file_is_put_right(node: NodeUnderTest):
+@pytest.mark.parametrize("how", ["echo '# mine' >>", "printf '# mine' >>", "echo '    ' >>", ": >"])
+def test_what_somebody_wrote_into_a_file_is_put_right(node: NodeUnderTest, how: str):
     intent = intent_of(world(1))
     node.apply(intent)
-    node.arena.run("sh", "-c", "echo '# mine' >>/etc/svcform/haproxy/services/test.web.cfg")
+    node.arena.run("sh", "-c", f"{how}/etc/svcform/haproxy/services/test.web.cfg")
 
-    assert node.changes_left(intent)["userspace"]
+    (found,) = (pending for pending in node.plan(intent) if pending.changes)
+    assert found.backend is USERSPACE
+    for seen in found.program.fingerprints:
+        assert (
+            node.arena.run("sh", "-c", seen.script, given=seen.operands).encode() == seen.expected
+        )
 
-    node.apply(intent)
+    node.run([found])
 
     assert node.changes_left(intent) == {}
 

@@ -74,7 +74,9 @@ def test_an_endpoint_that_is_no_address_gets_into_no_file(write, address: str):
         write([Listener("a.b", "10.0.0.1", 80, ((address, 80),))])
 
 
-@pytest.mark.parametrize("more", ["    option foo\n", "# mine\n", "listen x\n"])
+@pytest.mark.parametrize(
+    "more", ["    option foo\n", "# mine\n", "listen x\n", "    \n", "\t\n", "    server a\n"]
+)
 def test_a_line_that_somebody_added_is_noticed(more: str):
     text = haproxy.write([Listener("a.b", "10.0.0.1", 80, (("10.0.0.2", 80),))])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 from svcform.backends.contract import Probe, Reading
@@ -150,17 +150,20 @@ def _protocol(caught: Caught, others: frozenset[int]) -> str:
 
 def _recorded(sets: Mapping[str, save.Saved]) -> frozenset[AddressService]:
     return frozenset(
-        _recorded_service(text)
+        service
         for name, saved in sets.items()
         if name.endswith(f"-{Set.VIRTUAL.value}")
-        for text in saved.elements
+        for service in _recorded_services(saved.elements)
     )
 
 
-def _recorded_service(element: str) -> AddressService:
-    host, _, at = element.partition(",")
-    protocol, _, port = at.partition(":")
-    return AddressService(protocol.upper(), host, int(port))
+def _recorded_services(elements: Iterable[str]) -> Iterator[AddressService]:
+    """None of what a set of another type has, as somebody may have made it."""
+    for element in elements:
+        host, _, at = element.partition(",")
+        protocol, _, port = at.partition(":")
+        if port.isdecimal():
+            yield AddressService(protocol.upper(), host, int(port))
 
 
 def _set_objects(saved: save.Saved) -> Iterator[tuple[ObjectAddress, NodeObject]]:
