@@ -53,6 +53,7 @@ def run(arguments: Namespace) -> int:
         nodes,
         lambda node: trust.scan(node.connection, replace(options, node=node.name)),
         arguments.forks,
+        on_interrupt=fleet.leave,
     )
     scans = {name: scan for name, scan in found.items() if isinstance(scan, Scan)}
     failed = {name: error for name, error in found.items() if isinstance(error, NodeError)}

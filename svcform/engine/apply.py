@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Event
 
 from svcform.engine import fleet
 from svcform.engine.observe import Opener
@@ -101,6 +102,9 @@ def apply(
     stopped = False
     for batch in plan.batches or (Batch(nodes=tuple(plans)),):
         names = [name for name in batch.nodes if name in plans]
+        if work.interrupted.is_set():
+            outcomes.update((name, _as_outcome(name, _interrupted(name))) for name in names)
+            continue
         if stopped or not may_go_on():
             why = "the run was stopped before." if stopped else _LOST
             outcomes.update((name, _skipped(name, why)) for name in names)
@@ -142,6 +146,7 @@ class _Work:
     options: RunOptions
     on_interrupt: Callable[[Sequence[str]], None] | None
     remarks: Remarks = field(default_factory=Remarks)
+    interrupted: Event = field(default_factory=Event)
 
     def run(
         self, nodes: Sequence[Node], forks: int, progress: Progress | None
@@ -150,14 +155,24 @@ class _Work:
             if progress:
                 progress(node.name, _as_outcome(node.name, outcome).result.value)
 
+        def interrupt(names: Sequence[str]) -> None:
+            self.interrupted.set()
+            if self.on_interrupt:
+                self.on_interrupt(names)
+
         underway = fleet.begin(nodes, self._one, forks, self.remarks)
         wait = progress.wait if progress else None
-        results = underway.outcomes(done, self.on_interrupt, wait)
+        results = underway.outcomes(done, interrupt, wait)
         return {node.name: _as_outcome(node.name, results.get(node.name)) for node in nodes}
 
     def _one(self, node: Node) -> Outcome:
-        options = replace(self.options, listener=self.remarks.listener(node.name))
+        listener = self.remarks.listener(node.name)
+        options = replace(self.options, listener=listener, interrupted=self.interrupted)
         return run_node(self.plans[node.name], node, self.opener, options)
+
+
+def _interrupted(name: str) -> Interrupted:
+    return Interrupted(f"{name} was not started: interrupted.")
 
 
 def _as_outcome(name: str, result: Outcome | NodeError | None) -> Outcome:

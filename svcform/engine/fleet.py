@@ -91,7 +91,8 @@ class Underway(Generic[T]):
 
         ``on_done`` is called in the calling thread for each node.  The first Ctrl-C starts no more
         nodes, whose outcome then is ``Interrupted``, and waits for those that run, whose names
-        ``on_interrupt`` is told; the second raises ``KeyboardInterrupt``.  ``on_wait`` is told of
+        ``on_interrupt`` is told; the second raises ``KeyboardInterrupt``, and ``on_interrupt`` may
+        (:func:`leave`), where nothing is lost by leaving at once.  ``on_wait`` is told of
         nodes that take long, with what they said last in ``remarks``.
         """
         told, crew, patience = 0, self._crew, Patience()
@@ -115,6 +116,9 @@ class Underway(Generic[T]):
                 if crew.stopped.is_set():
                     raise
                 crew.stopped.set()
+        # It can come just when the last node ends, and more work may follow on this.
+        if crew.stopped.is_set() and interrupted is not None:
+            interrupted(())
         found = {node.name: outcome for node, outcome in crew.done}
         return {node.name: found[node.name] for node in self.nodes}
 
@@ -148,6 +152,11 @@ def run(
     A node's failure is its outcome and never another's.
     """
     return begin(nodes, work, forks).outcomes(on_done, on_interrupt)
+
+
+def leave(names: Sequence[str]) -> None:  # noqa: ARG001 - an ``on_interrupt``
+    """Wait for no node."""
+    raise KeyboardInterrupt
 
 
 def _because(outcome: NodeError, cause: Exception) -> NodeError:

@@ -55,14 +55,17 @@ def begin(nodes: Sequence[Node], opener: Opener, *, forks: int = 32) -> fleet.Un
 def finish(
     underway: fleet.Underway[Observation], progress: Progress | None = None
 ) -> Mapping[str, Observation | NodeError]:
-    """Wait for all nodes; one outcome each, whatever the others do."""
+    """Wait for all nodes; one outcome each, whatever the others do.
+
+    Ctrl-C leaves at once: nobody may go on from half of the nodes.
+    """
 
     def done(node: Node, outcome: Observation | NodeError) -> None:
         if progress:
             stage = outcome.reason if isinstance(outcome, NodeError) else "observed"
             progress(node.name, stage)
 
-    return underway.outcomes(done, on_wait=progress.wait if progress else None)
+    return underway.outcomes(done, fleet.leave, progress.wait if progress else None)
 
 
 def observe(

@@ -6,7 +6,8 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from threading import Event
 
 from svcform import __version__
 from svcform.engine.ask_runner import UNKNOWN, Answer, Line, parse_answer
@@ -14,7 +15,7 @@ from svcform.engine.installed import installed_head
 from svcform.engine.observe import Opener, is_remote, parse_observation, the_reading_script
 from svcform.engine.outcome import Outcome, Result
 from svcform.engine.verify import differences
-from svcform.errors import NodeError, Unreachable
+from svcform.errors import Interrupted, NodeError, Unreachable
 from svcform.model.node import Node
 from svcform.plan.plan import NodePlan
 from svcform.plan.snapshot import ObjectAddress
@@ -31,7 +32,8 @@ class RunOptions:
     way there.  ``on_silence`` hears of a node that does not answer any more, and how many seconds
     it is waited for.  With ``checks`` a node confirms only where its own checks succeed.
     ``answer`` is asked, with a node's name and seconds to answer in, for a node with the local
-    connection.  ``listener`` hears what the node says that it waits for.
+    connection.  ``listener`` hears what the node says that it waits for.  Once ``interrupted`` is
+    set a locked node is asked no more.
     """
 
     project: str
@@ -46,6 +48,7 @@ class RunOptions:
     checks: bool = False
     answer: Callable[[str, int], bool] | None = None
     listener: Listener | None = None
+    interrupted: Event = field(default_factory=Event)
 
 
 _RETRY = 1.0
@@ -93,7 +96,8 @@ class _Run:
         if outcome.result is Result.LOCKED and self.options.lock_timeout and self.options.on_wait:
             self.options.on_wait(self.node.name, outcome.detail)
         while outcome.result is Result.LOCKED and time.monotonic() < deadline:
-            time.sleep(_RETRY)
+            if self.options.interrupted.wait(_RETRY):
+                raise Interrupted(f"{self.node.name} was not started: interrupted.")
             outcome = self.carry_out()
         return outcome
 
