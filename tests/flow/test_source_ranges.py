@@ -41,6 +41,7 @@ RANGES: Sequence[tuple[str, ...]] = (
     ("10.1.0.0/16", "0.0.0.0/0", "2001:db8:7::1/128"),
     ("0.0.0.0/1", "128.0.0.0/1", "::/0", "2001:db8:7::/48"),
     ("10.1.2.3/32",),
+    ("192.168.0.0/16", "198.51.100.80/32", "fd00::/64", "2001:db8:100::80/128"),
     ("192.168.0.2/32", "192.168.0.0/16", "fd00::2/128"),
 )
 
@@ -100,7 +101,8 @@ def _may_send(address: str) -> bool:
 def test_every_address_is_let_in_or_kept_out_as_one_range_or_another_says(
     node: NodeUnderTest, backend: Backend
 ):
-    tried = RANGES if kind_for(backend) is Kind.NAMESPACE else RANGES[::3]  # a guest is slow
+    is_fast = kind_for(backend) is Kind.NAMESPACE
+    tried = RANGES if is_fast else (*RANGES[::3], RANGES[-1])
     sources = {each for ranges in tried for each in edges(ranges)} | {*worlds.PRIMARY}
     flows = [
         Flow(source, address, PORT, protocol)

@@ -137,7 +137,7 @@ def _ranges(groups: Iterable[Ports], family: Family, addresses: NodeAddresses) -
     primary = addresses.primary.get(family, "")
     for frontend in (each for group in groups for each in group.limited):
         at = f"{frontend.address},{frontend.protocol.value.lower()}:{frontend.port}"
-        texts = tuple(sorted(element(f"{at},{cidr}") for cidr in _allowed(frontend, primary)))
+        texts = tuple(sorted({element(f"{at},{cidr}") for cidr in _allowed(frontend, primary)}))
         found[address(word, name, at)] = Elements(name, texts)
     return found
 
