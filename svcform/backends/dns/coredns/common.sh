@@ -22,7 +22,8 @@ naming() {
 server() {
 	for entry in $(naming); do
 		case $(tr '\0' ' ' <"$entry" 2>/dev/null) in
-		*coredns*" -conf $folder/Corefile "*) ;;
+		*supervise-daemon\ *) continue ;; # OpenRC's, who has the command among its own words
+		*" -conf $folder/Corefile "*) ;;
 		*) continue ;;
 		esac
 		found=${entry#/proc/}
@@ -48,6 +49,10 @@ service() { # enable disable start stop restart reload
 		enable) systemctl daemon-reload && systemctl -q reenable $unit.service ;;
 		forget) systemctl daemon-reload ;;
 		disable) systemctl -q disable $unit.service ;;
+		start | restart) # one that died again and again must not keep the way back from starting it
+			systemctl -q reset-failed $unit.service 2>/dev/null
+			systemctl -q "$1" $unit.service
+			;;
 		*) systemctl -q "$1" $unit.service ;;
 		esac
 	elif has rc-service && grep -qs openrc-run "/etc/init.d/$unit"; then

@@ -9,10 +9,10 @@ def _read(name: str) -> str:
     return files("svcform.backends.dns.coredns").joinpath(name).read_text(encoding="utf-8")
 
 
-_COMMON = _read("common.sh")
-LOOK = _COMMON + _read("look.sh")
+FUNCTIONS = _read("common.sh")
+LOOK = FUNCTIONS + _read("look.sh")
 BRING = _read("bring.sh")
-SETTLE = _COMMON + _read("settle.sh")
-FINGERPRINT = _COMMON + _read("fingerprint.sh")
-SAVE = _COMMON + _read("save.sh")
-RESTORE = _COMMON + _read("restore.sh")
+SETTLE = FUNCTIONS + _read("settle.sh")
+FINGERPRINT = FUNCTIONS + _read("fingerprint.sh")
+SAVE = FUNCTIONS + _read("save.sh")
+RESTORE = FUNCTIONS + _read("restore.sh")

@@ -8,7 +8,7 @@
 #   unlead PATH
 #   retire PATH, revive PATH       a program that was brought along
 #   service VERB
-#   prove                          the changed zones, and the Corefile if it was written
+#   prove                          the changed zones, and the Corefile if it was written or read
 #   prove-late                     the Corefile, at the addresses that the proxy has left by now
 #   wait SECONDS
 # All fields are parted by tabs.  Nothing of it is ever taken for a command.
@@ -87,7 +87,11 @@ act() { # VERB: what does not start says why
 		}
 		;;
 	esac
-	service "$1" && return
+	if service "$1"; then
+		# It may take a while until one that was started serves.
+		case $1 in restart | reload) : >"$work/corefile" ;; esac
+		return
+	fi
 	case $1 in
 	restart | reload) say "CoreDNS does not start. $(words_of "$folder/Corefile")" ;;
 	stop | disable | forget) return 0 ;;
