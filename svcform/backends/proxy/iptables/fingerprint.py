@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 
 from svcform.backends.proxy.iptables.objects import (
     BACKEND,
@@ -19,8 +19,8 @@ from svcform.program.program import Fingerprint
 
 
 def fingerprint(changes: Sequence[Change], live: Snapshot) -> Fingerprint:
-    """Covers the changed chains, those that they refer to, and the jumps to ours."""
-    addresses = sorted(_covered(changes), key=_place)
+    """Covers the changed chains, the jumps to ours, and the chains that either refers to."""
+    addresses = sorted(_covered(changes, live), key=_place)
     texts = [" ".join(address.path) for address in addresses]
     expected: list[str] = []
     for address, text in zip(addresses, texts, strict=True):
@@ -36,23 +36,25 @@ def fingerprint(changes: Sequence[Change], live: Snapshot) -> Fingerprint:
     )
 
 
-def _covered(changes: Sequence[Change]) -> set[ObjectAddress]:
-    covered = set()
+def _covered(changes: Sequence[Change], live: Snapshot) -> set[ObjectAddress]:
+    covered = {change.address for change in changes}
     for change in changes:
-        covered.add(change.address)
-        place = change.address.path[:3]
-        for chain in _referred(change.before, change.after):
-            covered.add(ObjectAddress(BACKEND, (*place, chain)))
+        covered.update(_referred(change.address, change.before, change.after))
+    families = {change.address.path[:2] for change in changes}
+    for where, found in live.items():
+        # Where no packet comes any more nothing that changes behind it is of use.
+        if isinstance(found, Jumps) and where.path[:2] in families:
+            covered |= {where, *_referred(where, found)}
     return covered
 
 
-def _referred(*objects: NodeObject | None) -> Iterable[str]:
+def _referred(where: ObjectAddress, *objects: NodeObject | None) -> Iterator[ObjectAddress]:
     for found in objects:
         if isinstance(found, Chain | Jumps):
             for rule in found.rules:
                 flag, _, chain = rule.rpartition(" ")
                 if chain.startswith(PREFIX) and flag.endswith(("-j", "-g")):
-                    yield chain
+                    yield ObjectAddress(BACKEND, (*where.path[:3], chain))
 
 
 def _place(address: ObjectAddress) -> tuple[int, int, str, str]:

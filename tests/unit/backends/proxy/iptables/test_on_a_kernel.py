@@ -139,6 +139,21 @@ def test_the_fingerprint_is_what_the_reading_said(kernel, shell, busybox_tools):
     assert kernel.run(*run, *shell, "-c", script, given=print_.operands) != print_.expected.decode()
 
 
+@pytest.mark.parametrize(
+    "chain", ["nat PREROUTING", "nat SVCFORM-SERVICES", "filter FORWARD", "filter SVCFORM-FORWARD"]
+)
+def test_the_fingerprint_covers_how_packets_come_here_and_no_rules_of_others(kernel, chain):
+    table, name = chain.split()
+    kernel.apply(intent([service(1)]))
+    (print_,) = kernel.plan(intent([service(1), service(2)])).program.fingerprints
+    tool = (f"iptables-{kernel.variant}", "-t", table)
+    for built_in in ("PREROUTING", "OUTPUT") if table == "nat" else ("INPUT", "FORWARD"):
+        kernel.run(*tool, "-I", built_in, "-s", "198.51.100.7", "-j", "ACCEPT")
+    assert kernel.run("sh", "-c", print_.script, given=print_.operands) == print_.expected.decode()
+    kernel.run(*tool, "-F", name)
+    assert kernel.run("sh", "-c", print_.script, given=print_.operands) != print_.expected.decode()
+
+
 def test_the_fingerprint_of_a_fresh_node_is_that_nothing_is_there(kernel):
     planned = kernel.plan(intent(everything()))
     (print_,) = planned.program.fingerprints
