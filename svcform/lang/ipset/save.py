@@ -101,10 +101,6 @@ class Restore:
         """Take elements out."""
         self.lines.extend(f"del {name} {key}" for key in keys)
 
-    def destroy(self, name: str) -> None:
-        """Remove a set that no rule refers to."""
-        self.lines.append(f"destroy {name}")
-
     def write(self) -> bytes:
         """The input."""
         return "".join(f"{line}\n" for line in self.lines).encode()

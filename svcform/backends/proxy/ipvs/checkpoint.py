@@ -183,7 +183,7 @@ unhook() {
     done
   done
 }
-remove() { ipset destroy "$1" 2>/dev/null || { unhook && ipset destroy "$1"; }; }
+remove() { ipset destroy "$1" 2>/dev/null || { unhook && destroy "$1"; }; }
 for name in $(set_differences other); do
   grep -e "^create $name " -e "^add $name " "$saved" | renew || status=1
 done

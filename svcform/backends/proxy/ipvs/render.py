@@ -24,7 +24,7 @@ from svcform.backends.proxy.ipvs.objects import (
     service_address,
 )
 from svcform.backends.proxy.ipvs.observe import family_of, unfinished
-from svcform.backends.proxy.ipvs.scripts import ROUTE
+from svcform.backends.proxy.ipvs.scripts import REMOVE, ROUTE
 from svcform.backends.proxy.ipvs.server_scripts import CHANGE_SERVICES, LEAVE
 from svcform.backends.proxy.ipvs.set_scripts import RENEW
 from svcform.lang.ipset.names import Set
@@ -63,6 +63,7 @@ class _Work:
     coming: list[str] = field(default_factory=list)
     leaving: list[str] = field(default_factory=list)
     resting: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
     routed: list[str] = field(default_factory=list)
     unrouted: list[str] = field(default_factory=list)
     draining: set[str] = field(default_factory=set)
@@ -118,7 +119,9 @@ def _steps(work: _Work, wait: int) -> Iterator[Step]:
     yield from _set_step(Phase.SWITCH, "elements changed", work.switched)
     yield from _service_step(Phase.BREAK, "servers that go", work.leaving)
     yield from _script_step(Phase.BREAK, "ip: routing that goes", ROUTE, work.unrouted)
-    yield from _set_step(Phase.BREAK, "sets removed", work.broken)
+    yield from _set_step(Phase.BREAK, "elements removed", work.broken)
+    what = f"ipset: sets removed, commands: {len(work.removed)}"
+    yield from _script_step(Phase.BREAK, what, REMOVE, work.removed)
     if work.draining:
         what = f"ipvsadm: servers that go with their connections, commands: {len(work.resting)}"
         looks = [f"-L -n {name}" for name in sorted(work.draining)]
@@ -237,7 +240,7 @@ def _set(work: _Work, change: Change) -> None:
         work.switched.add(new.head.name, come)
         work.switched.delete(new.head.name, gone)
     elif old:
-        work.broken.destroy(old.head.name)
+        work.removed.append(old.head.name)
 
 
 def _as_set(found: NodeObject | None) -> SetObject | None:

@@ -47,6 +47,16 @@ with_protocol() { # 4 or 6, RULE
   esac
 }
 without() { ip "-$1" $(echo "$2" | sed 's/ add / del /'); }
+# Of rules that are gone, iptables-nft lets go of sets a moment later (Linux 4.20).
+destroy() { # SET
+  for pause in 0 0.1 0.3 1 2; do
+    sleep $pause 2>/dev/null || sleep 1
+    said=$(ipset -exist destroy "$1" 2>&1) && return
+    case $said in *"in use"*) ;; *) break ;; esac
+  done
+  printf '%s\n' "$said" >&2
+  return 1
+}
 # A mark of ours begins with 01, has a number and no flags; what has an address is in a set that
 # says so.
 only_ours() { # of listed sets, ==, and listed virtual services
@@ -96,6 +106,9 @@ for family in 4 6; do routing $family | sed "s/^/$family /"; done
 exit 0
 """
 )
+
+#: Reads the names of sets.
+REMOVE = FUNCTIONS + 'while read -r name; do destroy "$name" || exit 1; done\n'
 
 #: Reads what our rule and route are to be, ``4 rule add …``; what is there stays.
 ROUTE = (

@@ -58,10 +58,8 @@ renew() {
   failed=$?
   for name in $names_of_sets; do
     [ $failed = 0 ] || break
-    {
-      echo "destroy $name"
-      printf '%s\n' "$renewed" | grep -e "^create $name " -e "^add $name "
-    } | ipset restore || failed=1
+    destroy "$name" && printf '%s\n' "$renewed" |
+      grep -e "^create $name " -e "^add $name " | ipset restore || failed=1
   done
   put_back && return $failed
 }

@@ -1,12 +1,14 @@
-"""The node's own sh tells virtual services of svcform's from others', in dash and busybox."""
+"""The node's own sh: whose a virtual service is, and sets that go; in dash and busybox."""
 
 from __future__ import annotations
 
+import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
-from svcform.backends.proxy.ipvs.scripts import FUNCTIONS
+from svcform.backends.proxy.ipvs.scripts import FUNCTIONS, REMOVE
 from svcform.lang.ipvs.service import AddressService
 
 OURS = [
@@ -38,7 +40,10 @@ def recorded(service: AddressService) -> str:
     return f"add SVCFORM-{family}-VIRTUAL {service.address},{at}"
 
 
-@pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"]], ids=lambda words: words[0])
+SHELLS = pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"]], ids=lambda words: words[0])
+
+
+@SHELLS
 def test_only_recorded_addresses_and_marks_of_ours_are_ours(shell: list[str]):
     mine = [*MARKS, *(service.place for service in OURS)]
     listed = [f"service {place} rr" for place in [*mine, *FOREIGN]]
@@ -54,3 +59,31 @@ def test_only_recorded_addresses_and_marks_of_ours_are_ours(shell: list[str]):
     )
 
     assert done.stdout.splitlines() == [f"service {place} rr" for place in mine]
+
+
+#: An ipset that says for two sets, each once, what the kernel says as long as a rule holds one.
+IPSET = """#!/bin/sh
+[ "$*" = "-exist destroy $3" ] || exit 64
+[ -e "$0.$3" ] || { : >"$0.$3" && echo "Set cannot be destroyed: it is in use" >&2 && exit 1; }
+rm "$0.$3"
+echo "$3" >>"$0.gone"
+"""
+
+
+@SHELLS
+def test_a_set_that_a_rule_lets_go_of_a_moment_later_goes_all_the_same(
+    shell: list[str], tmp_path: Path
+):
+    tool = tmp_path / "ipset"
+    tool.write_text(IPSET)
+    tool.chmod(0o755)
+
+    subprocess.run(
+        [*shell, "-c", REMOVE],
+        input="SVCFORM-4-FRONTENDS\nSVCFORM-6-FRONTENDS\n",
+        text=True,
+        check=True,
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+    )
+
+    assert (tmp_path / "ipset.gone").read_text() == "SVCFORM-4-FRONTENDS\nSVCFORM-6-FRONTENDS\n"
