@@ -112,6 +112,15 @@ def node_ip(value: object) -> tuple[str, ...]:
     return addresses(value)
 
 
+def listen_addresses(value: object) -> tuple[str, ...]:
+    """Addresses to bind, each by itself: others are told them, and look who has them already."""
+    for position, text in _texts(value):
+        address = _address(text, position)
+        if address.is_unspecified or address.is_multicast:
+            raise BadValue(f"single addresses of the node; {text} is none", position)
+    return addresses(value)
+
+
 def port_range(value: object) -> tuple[int, int]:
     """``"30000-32767"``: the first and the last port."""
     text = value if isinstance(value, str) else ""

@@ -39,7 +39,7 @@ READERS: Mapping[str, Reader] = {
     "cluster_domain": read.domain,
     "dns": read.boolean,
     "coredns_binary": read.coredns_binary,
-    "dns_listen": read.addresses,
+    "dns_listen": read.listen_addresses,
     "dns_ttl": read.integer(0, 3600),
     "dns_ttl_wait": read.boolean,
     "dns_endpoint_names": read.choice("headless", "all", "none"),

@@ -130,6 +130,8 @@ def test_a_brought_along_coredns_is_a_download(tmp_path: Path):
         ("cluster_domain", "Cluster.Local", "lower case"),
         ("coredns_binary", "/opt/core dns;reboot", "a path"),
         ("coredns_binary", {"amd64": {"file": "x", "sha256": "beef"}}, "64 hexadecimal"),
+        ("dns_listen", ["192.0.2.1", "0.0.0.0"], "single addresses of the node; 0.0.0.0 is none"),
+        ("dns_listen", ["::"], "single addresses of the node"),
         ("dns_ttl", 3601, "from 0 to 3600"),
         ("dns_namespaces", ["No_Such"], "namespaces"),
         ("dns_forward", ["192.0.2.53:99999"], "port from 1"),

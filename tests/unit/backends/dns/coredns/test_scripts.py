@@ -9,14 +9,13 @@ import pytest
 from svcform.backends.dns.coredns.scripts import FUNCTIONS, SETTLE
 
 COREFILE = "/etc/svcform/coredns/Corefile"
-SHELLS = pytest.mark.parametrize(
-    "shell", [["dash"], ["busybox", "sh"]], ids=lambda words: words[0]
-)
+SHELLS = pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"]], ids=lambda words: words[0])
 OPENRC = ["/sbin/supervise-daemon", "svcform-coredns", "--start", "/usr/bin/env", "--"]
 
 
 def run(shell, script, given=""):
-    done = subprocess.run([*shell, "-c", script], input=given, capture_output=True, text=True)
+    argv = [*shell, "-c", script]
+    done = subprocess.run(argv, input=given, capture_output=True, text=True, check=True)
     return done.stdout, done.stderr
 
 
