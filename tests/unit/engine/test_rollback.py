@@ -13,7 +13,7 @@ from svcform.engine.propose import ProposeOptions, propose
 from svcform.engine.rollback import propose_rollback
 from svcform.errors import NodeError, OwnershipRefused, UsageError
 from svcform.model.net import Protocol
-from svcform.model.settings import ManagementFlow
+from svcform.model.settings import ManagementFlow, ProxyMode
 from svcform.plan import planfile
 from svcform.plan.plan import Plan
 from svcform.policy.intent import PortIntent
@@ -25,8 +25,9 @@ OPTIONS = ApplyOptions(who="alice", source="laptop", run_timeout=60, confirm_tim
 CART, WEB = port(), port("web", "10.96.0.11")
 
 
-def plan(lab_node: LabNode, *ports: PortIntent) -> Plan:
+def plan(lab_node: LabNode, *ports: PortIntent, mode: ProxyMode = ProxyMode.IPTABLES) -> Plan:
     node = lab_node.node()
+    node = replace(node, settings=replace(node.settings, proxy_mode=mode))
     wishes = ProposeOptions(allow_renumber=True)
     return propose(workspace(node), {"n1": intent(node, *ports)}, observe([node], opener), wishes)
 
@@ -67,6 +68,24 @@ def test_a_node_goes_back_and_forth_between_its_last_two_states(lab_node: LabNod
     assert carry_out(lab_node, back(lab_node)).result is Result.APPLIED
     assert rules(lab_node) == new
     assert plan(lab_node, CART, WEB).is_empty
+
+
+@pytest.mark.parametrize("old", [ProxyMode.NFTABLES, ProxyMode.IPTABLES])
+def test_a_boot_after_the_way_back_brings_what_was_gone_back_to(
+    lab_node: LabNode, old: ProxyMode
+) -> None:
+    """The state that was left was made of nftables' tables, and is not what the node keeps."""
+    for mode, ports in ((old, (CART,)), (ProxyMode.NFTABLES, (CART, WEB))):
+        assert carry_out(lab_node, plan(lab_node, *ports, mode=mode)).result is Result.APPLIED
+    assert carry_out(lab_node, back(lab_node)).result is Result.APPLIED
+    assert plan(lab_node, CART, mode=old).is_empty
+
+    lab_node.run(f"sh {lab_node.state}/runner restore")
+
+    assert plan(lab_node, CART, mode=old).is_empty
+    assert carry_out(lab_node, back(lab_node)).result is Result.APPLIED
+    lab_node.run(f"sh {lab_node.state}/runner restore")
+    assert plan(lab_node, CART, WEB, mode=ProxyMode.NFTABLES).is_empty
 
 
 def test_an_apply_in_between_makes_the_way_back_stale(lab_node: LabNode) -> None:

@@ -131,6 +131,9 @@ umask 077
 run=$2
 old=$state/confirmed/nftables/state
 [ -z "$run" ] || [ ! -e "$run/checkpoint/nftables/state" ] || old=$run/checkpoint/nftables/state
+# A rollback's step is no script of nft's: what is there by now is what was confirmed before.
+[ -z "$run" ] || [ ! -e "$state/previous/nftables/state" ] ||
+  ! cut -f 2 "$run/steps" | grep -qx svcform || old=$state/previous/nftables/state
 if [ ! -e "$old" ]; then
   old=$1/listed
   : >"$old" || exit 1
