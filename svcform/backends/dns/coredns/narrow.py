@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from svcform.backends.dns.coredns.objects import Running
 from svcform.model.zone import RecordSet
-from svcform.plan.snapshot import NodeObject, ObjectAddress, Snapshot
+from svcform.plan.snapshot import NodeObject, Snapshot
+from svcform.policy.dns_names import enclosing
 
 
 def narrow(
@@ -18,30 +19,28 @@ def narrow(
     """
     if Running().address not in live or not wanted:
         return live
-    kept = {a: found for a, found in live.items() if not _is_chosen(a, found, is_targeted)}
-    zones = {address.path[0] for address in live if len(address.path) == 3}
+    zones = frozenset(address.path[0] for address in live if len(address.path) == 3)
+    kept = {a: found for a, found in live.items() if not _is_chosen(found, zones, is_targeted)}
     kept.update(
         (address, found)
         for address, found in ({} if destroy else wanted).items()
-        if address.path[0] in zones and _is_chosen(address, found, is_targeted)
+        if address.path[0] in zones and _is_chosen(found, zones, is_targeted)
     )
     return kept
 
 
 def _is_chosen(
-    address: ObjectAddress, found: NodeObject, is_targeted: Callable[[str], bool]
+    found: NodeObject, zones: frozenset[str], is_targeted: Callable[[str], bool]
 ) -> bool:
     if not isinstance(found, RecordSet):
         return False
     name = found.rdatas[0] if found.type == "PTR" else found.name
-    service = _service(name, address.path[0])
+    service = _service(name, enclosing(name, zones) or "")
     return bool(service) and is_targeted(service)
 
 
 def _service(name: str, origin: str) -> str:
     """``namespace/name`` of the Service that a name is of, or empty."""
-    head, found, _ = name.rpartition(".svc.")
-    if not found:
-        head = name.removesuffix(f".{origin}")
-    labels = head.split(".")
+    # The zone's own name may have a label "svc", too.
+    labels = name.removesuffix(f".{origin}").removesuffix(".svc").split(".")
     return f"{labels[-1]}/{labels[-2]}" if len(labels) > 1 else ""

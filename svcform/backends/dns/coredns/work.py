@@ -80,7 +80,8 @@ class Work:
         """
         if not (self.was_running and edit.is_written and edit.before) or edit.before.edited:
             return False
-        return any(_leads(found, waited=self.waits) for found in edit.gone)
+        origin = edit.before.origin
+        return any(_leads(found, origin, waited=self.waits) for found in edit.gone)
 
     def corefile(self) -> str:
         """The text of the Corefile that is wanted, or was there if none is."""
@@ -128,13 +129,14 @@ def _note_record(work: Work, change: Change) -> None:
         edit.gone.append(change.before)
 
 
-def _leads(found: RecordSet, *, waited: bool) -> bool:
+def _leads(found: RecordSet, origin: str, *, waited: bool) -> bool:
     """Whether somebody connects by it to a Service; to an endpoint itself no proxy is needed."""
     if found.type not in LEADING_TYPES:
         return False
-    head, is_service, _ = found.name.rpartition(".svc.")
-    labels = head.split(".")
-    is_endpoint = bool(is_service) and len(labels) == 3 and not labels[0].startswith("_")
+    # The zone's own name may have a label "svc", too.
+    head = found.name.removesuffix(f".{origin}")
+    labels = head.removesuffix(".svc").split(".")
+    is_endpoint = head.endswith(".svc") and len(labels) == 3 and not labels[0].startswith("_")
     return waited or not is_endpoint
 
 

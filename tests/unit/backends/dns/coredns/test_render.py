@@ -97,6 +97,22 @@ def test_endpoints_names_and_pointers_change_with_one_serial():
     assert len(rendered(crowd(1, 2, waits=True), crowd(2, 3, waits=True)).steps) == 3
 
 
+def test_a_zone_whose_own_name_has_a_label_svc_loses_names_of_services_first():
+    """And an endpoint's name is not taken for a Service's there."""
+    origin = "svc.example.com."
+    start = Start(origin, SOA)
+    text = write_corefile([origin], ["192.0.2.1"], [], Settings(), ["coredns"])
+
+    def phases(name):
+        gone = RecordSet(name, "A", 5, ("10.96.0.1",))
+        after = {each.address: each for each in (start, File(COREFILE, text), Running())}
+        before = {**after, record_address(origin, name, "A"): gone}
+        return {step.phase for step in rendered(before, after).steps}
+
+    assert Phase.MAKE in phases(f"web.shop.svc.{origin}")
+    assert phases(f"ep.web.shop.svc.{origin}") == {Phase.SWITCH}
+
+
 @pytest.mark.parametrize("name", [f"_http._tcp.db.shop.svc.{ZONE}", f"db.shop.svc.{ZONE}"])
 def test_a_service_and_its_ports_leave_first(name):
     gone = RecordSet(name, "SRV", 5, (f"0 100 80 db.shop.svc.{ZONE}",))
