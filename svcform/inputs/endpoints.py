@@ -27,6 +27,7 @@ class _Sources:
     slices: dict[NamespacedName, list[RawObject]] = field(default_factory=lambda: defaultdict(list))
     endpoints: dict[NamespacedName, RawObject] = field(default_factory=dict)
     pods: list[Pod] = field(default_factory=list)
+    zones: Mapping[str, str] = field(default_factory=dict)
     workloads: list[Workload] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
 
@@ -73,7 +74,7 @@ def _slices(service: Service, sources: _Sources) -> list[RawObject]:
 
 
 def _collect(objects: Sequence[RawObject], placements: Placements) -> _Sources:
-    found = _Sources()
+    found = _Sources(zones=placements.zones)
     for item in objects:
         if item.kind is ENDPOINT_SLICE:
             _collect_slice(item, found)
@@ -134,11 +135,11 @@ def _select(
             if number is None:
                 continue
             offered = True
+            zone = sources.zones.get(pod.node or "", "")
             for address in pod.addresses:
                 family = family_of(address)
                 if not families or family in families:
-                    publish = service.publish_not_ready_addresses
-                    made = pod.endpoint(address, number, service.key.name, publish=publish)
+                    made = pod.endpoint(address, number, service, zone)
                     put(made, found.port(PortKey(port.name, port.protocol, family)))
         if pods and not offered:
             yield _no_such_port(service, port, pods)

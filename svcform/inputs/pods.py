@@ -12,12 +12,13 @@ from svcform.inputs.manifests import RawObject
 from svcform.inputs.services import key_of, protocol_of
 from svcform.model.endpoint import Endpoint
 from svcform.model.net import Protocol
+from svcform.model.service import Service, TrafficDistribution
 
 _NOTHING: Mapping[str, Any] = {}
 
 
 class Pod(NamedTuple):
-    """A pod as the endpoint slice controller sees it (Kubernetes v1.36).
+    """A pod as the endpoint slice controller sees it (Kubernetes v1.36; hints: trafficdist.go).
 
     ``addresses`` has at most one a family.  ``ports`` are the named ports of its containers and
     sidecars.  ``placed`` says that a play's ``workloads`` made it, not a Pod object.
@@ -36,17 +37,24 @@ class Pod(NamedTuple):
     subdomain: str = ""
     placed: bool = False
 
-    def endpoint(self, address: str, port: int, service: str, *, publish: bool) -> Endpoint:
-        """The pod as an endpoint; with ``publish`` it counts as ready whatever it says."""
+    def endpoint(self, address: str, port: int, service: Service, zone: str) -> Endpoint:
+        """The pod as an endpoint of a Service; ``zone`` is that of its node, or empty."""
+        publish = service.publish_not_ready_addresses
+        ready = publish or (self.ready and not self.terminating)
+        distribution = service.traffic_distribution if ready else None
+        to_node = self.node if distribution is TrafficDistribution.PREFER_SAME_NODE else None
         return Endpoint(
             address,
             port,
             self.node,
-            publish or (self.ready and not self.terminating),
+            ready,
             publish or self.ready,
             self.terminating,
-            hostname=self.hostname if self.subdomain == service else "",
+            (zone,) if zone and distribution else (),
+            (to_node,) if to_node else (),
+            hostname=self.hostname if self.subdomain == service.key.name else "",
             pod=self.name,
+            zone=zone,
         )
 
 

@@ -15,6 +15,7 @@ from svcform.model.service import (
     Service,
     ServicePort,
     ServiceType,
+    TrafficDistribution,
     TrafficPolicy,
 )
 
@@ -41,6 +42,7 @@ def build_service(item: RawObject) -> Service:
     headless = given[:1] == ["None"]
     cluster_ips = () if headless else _addresses(given)
     policy = spec.get("ipFamilyPolicy")
+    distribution = spec.get("trafficDistribution")
     affinity = spec.get("sessionAffinity") == "ClientIP"
     return Service(
         key=key_of(item),
@@ -58,6 +60,7 @@ def build_service(item: RawObject) -> Service:
         source_ranges=_source_ranges(spec),
         internal_traffic_policy=TrafficPolicy(spec.get("internalTrafficPolicy") or "Cluster"),
         external_traffic_policy=TrafficPolicy(spec.get("externalTrafficPolicy") or "Cluster"),
+        traffic_distribution=TrafficDistribution(distribution) if distribution else None,
         affinity_seconds=_affinity_seconds(spec) if affinity else None,
         health_check_node_port=int(spec.get("healthCheckNodePort") or 0),
         external_name=(spec.get("externalName") or "").removesuffix("."),

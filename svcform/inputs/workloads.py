@@ -24,12 +24,14 @@ _NOTHING: Mapping[str, Any] = {}
 class Placements:
     """Where replicas run: what the plays say, and the nodes that they may mean.
 
-    ``daemon_nodes`` are, for a DaemonSet that no play places, the nodes of its plays.
+    ``daemon_nodes`` are, for a DaemonSet that no play places, the nodes of its plays.  ``zones``
+    has the zone of each node that has one, by its name in Kubernetes.
     """
 
     by_workload: Mapping[NamespacedName, Sequence[Placement]] = field(default_factory=dict)
     nodes: Mapping[str, Node] = field(default_factory=dict)
     daemon_nodes: Mapping[NamespacedName, Sequence[str]] = field(default_factory=dict)
+    zones: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -208,7 +208,13 @@ def _placements(run: _Run) -> Placements:
     nodes = {node.name: node for node in (*run.project.play_nodes, *run.project.nodes)}
     by_workload, found = unite_placements([play.workloads for play in run.project.plays])
     run.diagnostics += found
-    return Placements(by_workload=by_workload, nodes=nodes, daemon_nodes=_daemon_nodes(run, nodes))
+    zoned = {node.settings.node_name or node.name: node.settings.zone for node in nodes.values()}
+    return Placements(
+        by_workload=by_workload,
+        nodes=nodes,
+        daemon_nodes=_daemon_nodes(run, nodes),
+        zones={**run.cluster.zones, **{name: zone for name, zone in zoned.items() if zone}},
+    )
 
 
 def _daemon_nodes(run: _Run, nodes: Mapping[str, Node]) -> dict[NamespacedName, tuple[str, ...]]:

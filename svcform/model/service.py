@@ -46,6 +46,14 @@ class IPFamilyPolicy(Enum):
     REQUIRE_DUAL_STACK = "RequireDualStack"
 
 
+class TrafficDistribution(Enum):
+    """``spec.trafficDistribution`` (KEP-4444, KEP-3015)."""
+
+    PREFER_CLOSE = "PreferClose"
+    PREFER_SAME_ZONE = "PreferSameZone"
+    PREFER_SAME_NODE = "PreferSameNode"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServicePort:
     """One entry of ``spec.ports``; ``node_port`` 0 means none; ``name`` may be empty."""
@@ -94,6 +102,7 @@ class Service:
     source_ranges: tuple[str, ...] = ()
     internal_traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
     external_traffic_policy: TrafficPolicy = TrafficPolicy.CLUSTER
+    traffic_distribution: TrafficDistribution | None = None
     affinity_seconds: int | None = None
     health_check_node_port: int = 0
     external_name: str = ""

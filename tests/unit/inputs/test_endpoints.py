@@ -81,6 +81,7 @@ def resolve(text, *, workloads=None, daemon_nodes=()):
         by_workload={WEB: tuple(place(text) for text in workloads)} if workloads else {},
         nodes=NODES,
         daemon_nodes={WEB: daemon_nodes},
+        zones={"n1": "z1"},
     )
     endpoints, found = resolve_endpoints(cluster.services, cluster.selectors, objects, placements)
     return endpoints.get(WEB, {}), [d.code for d in found]
@@ -194,6 +195,32 @@ def test_publishing_makes_every_pod_ready():
     text = SERVICE.replace("selector", "publishNotReadyAddresses: true, selector")
     found, _ = resolve(text + pod("a", "10.244.0.1", "False"))
     assert [e.ready for es in found.values() for e in es] == [True]
+
+
+def hints(text):
+    found, _ = resolve(text)
+    return [(e.zone, e.zone_hints, e.node_hints) for es in found.values() for e in es]
+
+
+@pytest.mark.parametrize(
+    ("distribution", "nodes"),
+    [("PreferClose", ()), ("PreferSameZone", ()), ("PreferSameNode", ("n1",))],
+)
+def test_only_ready_pods_get_hints(distribution, nodes):
+    text = SERVICE.replace("selector", f"trafficDistribution: {distribution}, selector")
+    pods = pod("a", "10.244.0.1") + pod("b", "10.244.0.2", "False")
+    assert hints(text + pods) == [("z1", ("z1",), nodes), ("z1", (), ())]
+    assert hints(SERVICE + pods) == [("z1", (), ())] * 2
+    published = text.replace("selector", "publishNotReadyAddresses: true, selector")
+    assert hints(published + pods) == [("z1", ("z1",), nodes)] * 2
+    elsewhere = pods.replace("nodeName: n1", "nodeName: n9")
+    assert hints(text + elsewhere)[0] == ("", (), ("n9",) if nodes else ())
+
+
+def test_the_hints_of_a_slice_are_left_as_they_are():
+    text = SERVICE.replace("selector", "trafficDistribution: PreferSameNode, selector")
+    entry = "[{addresses: [10.1.1.1], nodeName: n1, zone: z9, hints: {forZones: [{name: z8}]}}]"
+    assert hints(text + SLICE.replace("ENDPOINTS", entry)) == [("z9", ("z8",), ())]
 
 
 def test_a_named_port_of_another_protocol_is_none():
