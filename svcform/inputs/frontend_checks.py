@@ -14,6 +14,8 @@ from svcform.model.service import NamespacedName, Service, ServiceType
 
 PROXY_NAME = "service.kubernetes.io/service-proxy-name"
 SSH_PORT = 22
+_EVERY_NODE = "*"
+_FOUND_BY_ALLOCATION = ("clusterIP", "nodePort")
 
 
 class _Claim(NamedTuple):
@@ -57,13 +59,24 @@ def _claims(service: Service) -> Iterator[_Claim]:
         for port in service.ports:
             origin = service.origin.at(*path)
             yield _Claim(service, kind, address, port.port, port.protocol, origin)
+    yield from _node_claims(service)
+
+
+def _node_claims(service: Service) -> Iterator[_Claim]:
+    for number, port in enumerate(service.ports):
+        if port.node_port:
+            origin = service.origin.at("spec", "ports", number, "nodePort")
+            yield _Claim(service, "nodePort", _EVERY_NODE, port.node_port, port.protocol, origin)
+    if health := service.health_check_node_port:
+        origin = service.origin.at("spec", "healthCheckNodePort")
+        yield _Claim(service, "healthCheckNodePort", _EVERY_NODE, health, Protocol.TCP, origin)
 
 
 def _clashes(claims: Iterable[_Claim]) -> Iterator[Diagnostic]:
     first: dict[tuple[str, int, Protocol], _Claim] = {}
     for claim in claims:
         owner = first.setdefault((claim.address, claim.port, claim.protocol), claim)
-        if owner.service is claim.service or owner.kind == claim.kind == "clusterIP":
+        if owner.kind == claim.kind in _FOUND_BY_ALLOCATION or _is_one_frontend(owner, claim):
             continue
         place = f"{endpoint_text(claim.address, claim.port)}/{claim.protocol.value}"
         yield Diagnostic(
@@ -74,6 +87,11 @@ def _clashes(claims: Iterable[_Claim]) -> Iterator[Diagnostic]:
             f"{owner.service.key} ({owner.origin.file}); give one of them another port or address.",
             claim.origin,
         )
+
+
+def _is_one_frontend(owner: _Claim, claim: _Claim) -> bool:
+    # An external IP may be the load balancer's address; a health check needs a port of its own.
+    return owner.service is claim.service and (owner is claim or claim.address != _EVERY_NODE)
 
 
 def _on_sshd(service: Service, nodes: Sequence[Node]) -> Iterator[Diagnostic]:

@@ -5,13 +5,31 @@ from pathlib import Path
 
 import pytest
 
-from svcform.diagnostics import Severity
+from svcform.diagnostics import Severity, errors
 from svcform.model.net import Family, Protocol
 from svcform.model.service import NamespacedName
+from svcform.policy.decide import decide
 from tests.unit.inputs.projects import PLAYBOOK, TUTORIAL, loaded, project, shown
 
 WEB = NamespacedName("default", "web")
+ZONED = """
+all:
+  hosts:
+    worker-1: {ansible_host: 192.0.2.11, zone: a}
+    worker-2: {ansible_host: 192.0.2.12, zone: b}
+    worker-3: {ansible_host: 192.0.2.13, node_name: k3}
+    worker-4: {ansible_host: 192.0.2.14}
+"""
+WORKER_3 = """
+apiVersion: v1
+kind: Node
+metadata: {name: k3, labels: {topology.kubernetes.io/zone: b}}
+"""
 PLACED = PLAYBOOK + "  workloads:\n    default/web: [worker-1, worker-2, 10.244.1.5@worker-1]\n"
+POOLED = PLAYBOOK.replace(
+    "  vars:\n", "  vars:\n    load_balancer_pools: {main: [198.51.100.0/24]}\n"
+)
+SPREAD = PLAYBOOK + "  workloads:\n    default/web: [worker-1, worker-2, worker-3]\n"
 SERVICE = """
 apiVersion: v1
 kind: Service
@@ -236,6 +254,44 @@ def test_two_services_on_one_external_address_are_an_error(tmp_path):
     assert shown(result) == ["b.yaml:6:16 SVC241"]
 
 
+def balanced(name, *, check, ports="{port: 80}"):
+    return f"""
+        apiVersion: v1
+        kind: Service
+        metadata: {{name: {name}}}
+        spec:
+          type: LoadBalancer
+          externalTrafficPolicy: Local
+          healthCheckNodePort: {check}
+          ports: [{ports}]
+    """
+
+
+@pytest.mark.parametrize(
+    ("checks", "ports", "found"),
+    [
+        ((30100, 30100), "{port: 80}", ["b.yaml:7:24 SVC241"]),
+        ((30100, 30101), "{port: 80, nodePort: 30100}", ["b.yaml:8:32 SVC241"]),
+        ((30100, 30101), "{port: 80, nodePort: 30101}", ["b.yaml:7:24 SVC241"]),
+        ((30100, 30101), "{port: 80, protocol: UDP, nodePort: 30100}", []),
+        ((30100, 30101), "{port: 80}", []),
+    ],
+)
+def test_a_health_check_has_its_node_port_to_itself(tmp_path, checks, ports, found):
+    a, b = balanced("a", check=checks[0]), balanced("b", check=checks[1], ports=ports)
+    result = loaded(project(tmp_path, playbook=POOLED, a_yaml=a, b_yaml=b))
+    assert [place for place in shown(result) if "SVC241" in place] == found
+
+
+def test_the_other_owner_of_a_health_checks_port_is_named(tmp_path):
+    a, b = balanced("a", check=30100), balanced("b", check=30100)
+    (clash,) = errors(loaded(project(tmp_path, playbook=POOLED, a_yaml=a, b_yaml=b)).diagnostics)
+    assert clash.detail.startswith(
+        "*:30100/TCP is the healthCheckNodePort of default/b and the healthCheckNodePort of "
+        "default/a (services/a.yaml)"
+    )
+
+
 def test_a_nodes_address_is_fine_while_sshd_keeps_its_port(tmp_path):
     text = SERVICE.replace("NAME", "web") + "  externalIPs: [192.0.2.12]\n"
     assert shown(loaded(project(tmp_path, web_yaml=text))) == []
@@ -358,3 +414,38 @@ def test_two_plays_may_render_one_template_alike_and_not_differently(tmp_path):
     different = one.replace("P}", "80}") + two.replace("P}", "81}")
     result = loaded(project(tmp_path, playbook=different, web_yaml_j2=text))
     assert [finding.split()[-1] for finding in shown(result)] == ["SVC201"]
+
+
+def steered(distribution):
+    return TUTORIAL.replace(
+        "  selector: {", f"  trafficDistribution: {distribution}\n  selector: {{"
+    )
+
+
+@pytest.mark.parametrize(
+    ("distribution", "reached"),
+    [
+        ("null", ["123", "123", "123", "123"]),
+        ("PreferClose", ["1", "23", "23", "123"]),
+        ("PreferSameZone", ["1", "23", "23", "123"]),
+        ("PreferSameNode", ["1", "2", "3", "123"]),
+    ],
+)
+def test_traffic_stays_as_near_as_the_service_prefers(tmp_path, distribution, reached):
+    text = steered(distribution)
+    folder = project(tmp_path, inventory=ZONED, playbook=SPREAD, web_yaml=text, node_yaml=WORKER_3)
+    result = loaded(folder)
+    assert shown(result) == []
+    assert [
+        "".join(d.address[-1] for d in port.endpoints)
+        for intent in decide(result.workspace).values()
+        for port in (*intent.common.ports, *intent.own.ports)
+    ] == reached
+    (endpoints,) = result.workspace.endpoints[WEB].values()
+    assert [e.zone for e in endpoints] == ["a", "b", "b"]
+
+
+def test_a_distribution_that_kubernetes_does_not_know_is_an_error(tmp_path):
+    result = loaded(project(tmp_path, playbook=PLACED, web_yaml=steered("PreferNear")))
+    assert shown(result) == ["web.yaml:25:24 SVC162"]
+    assert "one of PreferClose, PreferSameNode, PreferSameZone" in result.diagnostics[0].detail
