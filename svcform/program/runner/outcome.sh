@@ -27,6 +27,8 @@ conclude() { # OUTCOME DETAIL: the last act of every run
 	}
 	persist "$dir/outcome"
 	syslog "end run=$(meta run) plan=$(meta plan) outcome=$1 $2"
+	# Of scripts that were killed; as long as the lock is ours, nobody works there.
+	rm -rf "$state"/userspace.?????? "$state"/coredns.??????
 	release_lock
 	[ "$1" = failed-changed ] && ! others_are_owed || rm -rf "$dir/checkpoint"
 	rm -rf "$dir"/step.* "$dir"/fingerprint.* "$dir/after" "$dir"/reading* "$dir/answer" \
@@ -98,7 +100,8 @@ merge_services() {
 		cat - "$dir/services.come" | sort >"$dir/services.tsv"
 }
 forget_everything() { # an emptied node keeps nothing
-	rm -rf "$state/confirmed" "$state/previous" "$state/receipts" "$state/host"
+	rm -rf "$state/confirmed" "$state/previous" "$state/receipts" "$state/host" \
+		"$state/retired" "$state/lifted"
 	rm -f "$state/services.tsv" "$state/project" "$state/layout" "$state/runner" "$state/reading"
 	for other in "$state"/runs/*/; do
 		[ "${other%/}" = "$dir" ] || [ ! -e "$other/outcome" ] || rm -rf "$other"
@@ -134,8 +137,9 @@ commit() {
 	fi
 	persist "$state"/* "$state"
 	owe_nothing
-	receipt applied ""
-	conclude applied ""
+	outcome=$(meta outcome) detail=$(meta detail)
+	receipt "${outcome:-applied}" "$detail"
+	conclude "${outcome:-applied}" "$detail"
 }
 # With the lock taken, what other runs left: one that nobody finished goes on if it was confirmed,
 # else back; the folder of a finished one stays a minute, for those who still ask how it ended.

@@ -21,33 +21,32 @@ status() {
 	history | tail -n 1
 }
 undo() {
+	# A login ends with its connection, which this may cut.
+	trap '' HUP INT
 	[ -d "$state/previous" ] || {
 		echo "There is no state of before to go back to." >&2
 		exit 1
 	}
-	dir=$(mktemp -d "$state/runs/undo.XXXXXX") || exit 1
+	mkdir -p "$state/runs" && dir=$(mktemp -d "$state/runs/undo.XXXXXX") || exit 1
 	put "$dir/maker" "$$ $(started $$)"
 	printf '%s\t%s\n' run "${dir##*/}" plan "" who "$(id -un 2>/dev/null)" source console \
 		project "$(cat "$state/project")" layout "$(cat "$state/layout")" \
-		after "$(sed -n "s/^after$tab//p" "$state/previous/meta" 2>/dev/null)" >"$dir/meta"
+		after "$(sed -n "s/^after$tab//p" "$state/previous/meta" 2>/dev/null)" \
+		outcome restored detail "Undone by hand." >"$dir/meta"
 	take_lock || {
 		echo "The node is locked by $(holder "$dir/taken")." >&2
 		rm -rf "$dir"
 		exit 6
 	}
 	recover
-	put_back "$state/previous" "$state/services.tsv" "$state/previous/services.tsv" || {
+	put_back "$state/previous" "$state/services.tsv" "$state/previous/services.tsv" &&
+		cp "$state/previous/services.tsv" "$dir/services.tsv" && mv "$state/previous" "$dir/after" || {
 		receipt failed-changed "Undone by hand, and the state of before could not be put back."
 		conclude failed-changed "undo"
 		cat "$dir/log" >&2
 		exit 5
 	}
-	cp "$state/previous/services.tsv" "$state/services.tsv"
-	mv "$state/confirmed" "$dir/confirmed" && mv "$state/previous" "$state/confirmed"
-	mv "$dir/confirmed" "$state/previous"
-	owe_nothing
-	receipt restored "Undone by hand."
-	conclude restored "undo"
+	commit
 	rm -rf "$dir"
 	echo "The node is back in its state of before."
 }
