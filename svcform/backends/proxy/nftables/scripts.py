@@ -156,7 +156,7 @@ entries() { # FAMILY MAP: KEY DATA, without spaces in the key
       p
     }'
 }
-stale() { # FAMILY: the keys of clients that are with an endpoint that has left
+stale() { # FAMILY: KEY ADDRESS PORT of clients that are with an endpoint that has left
   {
     printf '%s\n' "$gone"
     echo ==
@@ -169,27 +169,49 @@ stale() { # FAMILY: the keys of clients that are with an endpoint that has left
     {
       n = split($1, part, ".")
       list = part[n]
-      if ((list " " $3 " " port[$1]) in gone) print $1
+      if ((list " " $3 " " port[$1]) in gone) print $1, $3, port[$1]
     }
+  '
+}
+# Some may run out meanwhile, and one that is gone would refuse a transaction of deletions as a
+# whole: all are brought back first.  Where the maps are full that fails, so not all stand together.
+forget() { # FAMILY
+  awk -v family="$1" '
+    function flush() {
+      if (keys == "") return
+      print "add element " family " svcform affinity {" addresses "}" | nft
+      print "delete element " family " svcform affinity {" keys "}" | nft
+      print "add element " family " svcform affinity-port {" ports "}" | nft
+      print "delete element " family " svcform affinity-port {" keys "}" | nft
+      close(nft)
+      keys = addresses = ports = ""
+    }
+    BEGIN { nft = "nft -f -" }
+    {
+      if (family == "ip") {
+        split($1, part, ".")
+        key = part[1] "." part[2] "." part[3] "." part[4] " . " part[5]
+      } else { key = $1; gsub(/\./, " . ", key) }
+      keys = keys " " key ","
+      addresses = addresses " " key " timeout 1m : " $2 ","
+      ports = ports " " key " timeout 1m : " $3 ","
+    }
+    NR % 500 == 0 { flush() }
+    END { flush() }
   '
 }
 for family in ip ip6; do
   case "
 $gone" in *"
 $family "*) ;; *) continue ;; esac
-  for try in 1 2 3 4 5; do
-    keys=$(stale $family) || exit 1
-    [ -n "$keys" ] || break
-    printf '%s\n' "$keys" | awk -v family=$family '
-      {
-        if (family == "ip") {
-          n = split($1, part, ".")
-          key = part[1] "." part[2] "." part[3] "." part[4] " . " part[5]
-        } else { key = $1; gsub(/\./, " . ", key) }
-        print "delete element " family " svcform affinity { " key " }"
-        print "delete element " family " svcform affinity-port { " key " }"
-      }
-    ' | nft -f -
+  try=0
+  while clients=$(stale $family) || exit 1; [ -n "$clients" ]; do
+    try=$((try + 1))
+    [ $try -le 5 ] || {
+      echo "clients of endpoints that went are still remembered" >&2
+      exit 1
+    }
+    printf '%s\n' "$clients" | forget $family
   done
 done
 exit 0

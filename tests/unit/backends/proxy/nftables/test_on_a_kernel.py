@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -287,19 +290,29 @@ def test_restoring_what_is_there_changes_nothing(kernel, shell, tmp_path):
     assert "192.0.2.9" in kernel.run("nft", "list", "map", "ip", "svcform", "affinity")
 
 
+def _sticky(endpoints):
+    return intent([service(2, affinity_seconds=10800)], endpoints=endpoints)
+
+
+def _remember(kernel, family: str, clients: Mapping[str, int]) -> None:
+    """Clients of an IP family that each came to the endpoint with that place in the list."""
+    listed = kernel.run("nft", "-n", "list", "set", family, "svcform", "sticky-10800")
+    members = [m.strip(" \t\n{}") for m in listed.partition("elements =")[2].split(",")]
+    assert len(members) == 4
+    commands = []
+    for client, place in clients.items():
+        id_, where, port = members[place].partition("\n")[0].split(" . ")
+        for name, data in (("affinity", where), ("affinity-port", port)):
+            element = f"{{ {client} . {id_} timeout 1h : {data} }}"
+            commands.append(f"add element {family} svcform {name} {element}\n")
+    kernel.nft("".join(commands))
+
+
 def test_clients_of_an_endpoint_that_leaves_are_forgotten_and_no_others(kernel, shell):
-    kernel.apply(intent([service(2, affinity_seconds=10800)], endpoints=4))
-    for family, key in (("ip", "192.0.2.{n}"), ("ip6", "1 . 2 . {n}")):
-        listed = kernel.run("nft", "-n", "list", "set", family, "svcform", "sticky-10800")
-        members = [m.strip(" \t\n{}") for m in listed.partition("elements =")[2].split(",")]
-        assert len(members) == 4
-        for n, member in enumerate(members):
-            id_, where, port = member.partition("\n")[0].split(" . ")
-            client = f"{key.format(n=n + 1)} . {id_}"
-            for name, data in (("affinity", where), ("affinity-port", port)):
-                command = f"add element {family} svcform {name} {{ {client} timeout 1h : {data} }}"
-                kernel.run("nft", command)
-    planned = kernel.plan(intent([service(2, affinity_seconds=10800)], endpoints=3))
+    kernel.apply(_sticky(4))
+    for family, client in (("ip", "192.0.2.{}"), ("ip6", "1 . 2 . {}")):
+        _remember(kernel, family, {client.format(n + 1): n for n in range(4)})
+    planned = kernel.plan(_sticky(3))
     for step in planned.program.steps:
         kernel.run(*step.command, given=step.stdin, **shell)
     for family in ("ip", "ip6"):
@@ -307,6 +320,35 @@ def test_clients_of_an_endpoint_that_leaves_are_forgotten_and_no_others(kernel, 
             kept = kernel.run("nft", "list", "map", family, "svcform", name)
             assert kept.count("timeout 1h") == 3
             assert (".4 " in kept or "2 . 4 ." in kept) is False
+
+
+#: Each transaction finds that one more client has run out since it was listed.
+_TOO_LATE = r"""#!/bin/sh
+if [ "$*" = "-f -" ]; then
+  for name in affinity affinity-port; do
+    listed=$(@NFT@ -n list map ip svcform $name)
+    key=$(printf '%s' "$listed" | grep -o '192\.0\.2\.[0-9]* \. [0-9a-f:]*' | tail -n 1)
+    [ -z "$key" ] || @NFT@ delete element ip svcform $name "{ $key }"
+  done
+fi
+exec @NFT@ "$@"
+"""
+
+
+def test_clients_are_forgotten_though_some_run_out_meanwhile(kernel, shell, tmp_path):
+    kernel.apply(_sticky(4))
+    _remember(kernel, "ip", {f"192.0.2.{n}": 3 for n in range(1, 251)} | {"203.0.113.7": 0})
+    planned = kernel.plan(_sticky(3))
+    path = shell.get("PATH", os.environ["PATH"])
+    late = tmp_path / "nft"
+    late.write_text(_TOO_LATE.replace("@NFT@", str(shutil.which("nft", path=path))))
+    late.chmod(0o755)
+    for step in planned.program.steps:
+        kernel.run(*step.command, given=step.stdin, **{**shell, "PATH": f"{tmp_path}:{path}"})
+    for name in ("affinity", "affinity-port"):
+        kept = kernel.run("nft", "list", "map", "ip", "svcform", name)
+        assert kept.count("timeout 1h") == 1
+        assert "203.0.113.7" in kept
 
 
 def test_looking_makes_no_table(kernel):
