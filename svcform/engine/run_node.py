@@ -12,7 +12,13 @@ from threading import Event
 from svcform import __version__
 from svcform.engine.ask_runner import UNKNOWN, Answer, Line, parse_answer
 from svcform.engine.installed import installed_head
-from svcform.engine.observe import Opener, is_remote, parse_observation, the_reading_script
+from svcform.engine.observe import (
+    Observation,
+    Opener,
+    is_remote,
+    parse_observation,
+    the_reading_script,
+)
 from svcform.engine.outcome import Outcome, Result
 from svcform.engine.verify import differences
 from svcform.errors import Interrupted, NodeError, Unreachable
@@ -146,19 +152,32 @@ class _Run:
 
     def _heard(self, line: Line, answer: Answer, nonce: str) -> Outcome:
         if answer.outcome == "stale":
-            moved: tuple[ObjectAddress, ...] = ()
-            with suppress(NodeError):
-                moved = self._moved(answer, nonce, line.binding, before=True)
-            stale = self._outcome(Result.STALE, answer.detail, moved=moved)
-            return replace(stale, remedy="Plan again.")
+            return self._stale(line, answer, nonce)
         if answer.outcome != "awaiting":
             return self._outcome(_RESULTS.get(answer.outcome, Result.CHANGED), answer.detail)
         return self._decide(line, answer, nonce)
 
+    def _stale(self, line: Line, answer: Answer, nonce: str) -> Outcome:
+        moved: tuple[ObjectAddress, ...] = ()
+        with suppress(NodeError):
+            seen = parse_observation(answer.reading, nonce, line.binding)
+            if self._is_emptied(seen):
+                return self._outcome(Result.ALREADY_APPLIED, "")
+            moved = differences(self.plan.changes, seen, before=True)
+        stale = self._outcome(Result.STALE, answer.detail, moved=moved)
+        return replace(stale, remedy="Plan again.")
+
+    def _is_emptied(self, seen: Observation) -> bool:
+        """Whether the plan has emptied the node, which then keeps no receipt that says so."""
+        if not self.plan.absent or seen.recorded.project_id or seen.recorded.services:
+            return False
+        return not differences(self.plan.changes, seen, before=False)
+
     def _decide(self, line: Line, answer: Answer, nonce: str) -> Outcome:
         """Confirm, or reject, over a connection of its own."""
         try:
-            wrong = self._moved(answer, nonce, line.binding, before=False)
+            seen = parse_observation(answer.reading, nonce, line.binding)
+            wrong = differences(self.plan.changes, seen, before=False)
             problem = ""
         except NodeError as error:
             wrong, problem = (), f"The read-back can't be understood: {error}"
@@ -199,12 +218,6 @@ class _Run:
         if there != here:
             return f"The plan is for a node at {there}, and this one is at {here}: plan again."
         return ""
-
-    def _moved(
-        self, answer: Answer, nonce: str, binding: Binding, *, before: bool
-    ) -> tuple[ObjectAddress, ...]:
-        observation = parse_observation(answer.reading, nonce, binding)
-        return differences(self.plan.changes, observation, before=before)
 
     def _never_begun(self, lost: Unreachable) -> Outcome:
         return self._failed(

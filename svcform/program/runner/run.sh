@@ -24,6 +24,9 @@ check_owner() {
 	id=$(cat /etc/machine-id 2>/dev/null || cat /var/lib/dbus/machine-id 2>/dev/null)
 	[ "$(meta machine)" = "$id" ] || refuse refused "This is another machine than at the time of the plan."
 	project=$(cat "$state/project" 2>/dev/null)
+	# Emptied since; whether all that was to go is gone is for the controller to see.
+	[ "$(meta absent)" != 1 ] || [ -z "$(meta found_project)" ] || [ -n "$project" ] ||
+		[ -e "$state/services.tsv" ] || stale "The node moved since the plan was made."
 	[ "$(meta found_project)" = "$project" ] || [ "$(meta project)" = "$project" ] ||
 		refuse refused "The node belongs to project ${project:-none}, which it did not at the time of the plan."
 	layout=$(cat "$state/layout" 2>/dev/null || echo 0)

@@ -325,6 +325,23 @@ def test_a_plan_is_not_applied_twice(lab_node: LabNode) -> None:
     assert carry_out(node, made).result is Result.STALE
 
 
+def test_a_plan_that_empties_is_not_applied_twice(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    assert carry_out(node, plan(node, port())).result is Result.APPLIED
+    made = propose(
+        workspace(node),
+        {node.name: intent(node, port())},
+        observe([node], opener),
+        ProposeOptions(destroy=True),
+    )
+    assert carry_out(node, made).result is Result.APPLIED
+    assert carry_out(node, made).result is Result.ALREADY_APPLIED
+    lab_node.wait_until_idle()
+    assert not lab_node.state.exists()
+    lab_node.run("iptables-nft -t nat -N SVCFORM-SERVICES")
+    assert carry_out(node, made).result is Result.STALE
+
+
 def test_a_held_lock_names_its_holder(lab_node: LabNode) -> None:
     start = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
