@@ -6,8 +6,8 @@ import ipaddress
 from collections.abc import Container, Mapping
 from enum import Enum
 
-#: A chain of more CNAMEs is not followed (CoreDNS 1.15, plugin/kubernetes).
-LONGEST_CHAIN = 11
+#: A chain of more CNAMEs is not followed inside of a zone (CoreDNS 1.15, plugin/file).
+LONGEST_CHAIN = 9
 
 
 class Alias(Enum):
@@ -17,7 +17,9 @@ class Alias(Enum):
     LITERAL = "literal"
     """An IP address, which is no name: there is no record."""
     RING = "ring"
-    """It leads back to itself, or too far: the name exists and has no data."""
+    """It leads back to itself: the name exists and has no data."""
+    TOO_LONG = "too long"
+    """It leads over too many others: the same."""
     MISSING = "missing"
     """It leads to a name of the zone that has no record: the same."""
 
@@ -44,8 +46,10 @@ def judge(
     seen = {name}
     target = aliases[name]
     while target in aliases:
-        if target in seen or len(seen) >= LONGEST_CHAIN:
+        if target in seen:
             return Alias.RING, target
+        if len(seen) >= LONGEST_CHAIN:
+            return Alias.TOO_LONG, target
         seen.add(target)
         target = aliases[target]
     inside = not target or f".{target}".endswith(f".{zone}")

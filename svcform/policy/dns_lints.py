@@ -10,7 +10,7 @@ from svcform.model.service import NamespacedName, Service
 from svcform.model.workspace import Workspace
 from svcform.model.zone import Zones
 from svcform.policy.dns import decide_zones
-from svcform.policy.dns_aliases import Alias, judge, target_name
+from svcform.policy.dns_aliases import LONGEST_CHAIN, Alias, judge, target_name
 from svcform.policy.dns_names import is_label, is_name
 from svcform.policy.dns_services import is_external_name
 
@@ -103,6 +103,15 @@ def _alias(service: Service, alias: Alias, target: str, where: Origin) -> Iterat
                 "ExternalNames lead in a ring",
                 f"{service.key} leads back to {target} by its externalName, so that its name has "
                 "no address. Let one of them lead somewhere else.",
+                where,
+            )
+        case Alias.TOO_LONG:
+            yield _warning(
+                "SVC252",
+                "ExternalNames lead in a ring",
+                f"{service.key} leads to {target} and further, over more than {LONGEST_CHAIN} "
+                "names, which CoreDNS does not follow, so that its name has no address. Let it "
+                "lead to the last of them itself.",
                 where,
             )
         case Alias.MISSING:

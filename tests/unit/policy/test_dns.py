@@ -180,6 +180,18 @@ def test_an_external_name_that_a_service_no_longer_uses_is_none_of_dnss_business
     assert lint(world) == ()
 
 
+def test_no_more_aliases_are_chained_than_coredns_follows():
+    names = [f"a{number}" for number in range(11)]
+    following = [f"{name}.default.svc.cluster.local" for name in (*names[1:], "web")]
+    world = workspace(*map(alias, names, following), cluster_ip("web"))
+
+    assert ask(world, "a2")[1][-1] == "10.96.0.17", "nine of them, and the address"
+    assert [ask(world, name) for name in ("a0", "a1")] == [("NOERROR", ())] * 2
+    told = [found.detail for found in lint(world)]
+    assert [text.split()[0] for text in told] == ["default/a0", "default/a1"]
+    assert all("over more than 9 names" in text for text in told)
+
+
 def test_an_alias_in_a_ring_exists_and_has_no_data():
     world = workspace(alias("a", "a.default.svc.cluster.local"), alias("b", "192.0.2.7"))
 
