@@ -49,7 +49,9 @@ def test_coredns_is_brought_once_replaced_and_taken_away(site):
     site.on("n1", f"echo >>{path}")
     assert "dns binary" in site.plan()
 
+    site.on("n1", "mkdir -p /var/lib/svcform/userspace.abcdef /var/lib/svcform/coredns.ABCDEF")
     site.destroy()
+    assert site.on("n1", "ls /var/lib/svcform 2>/dev/null") == ""
     assert site.on("n1", "ls -d /etc/svcform 2>/dev/null; pgrep coredns") == ""
 
 
