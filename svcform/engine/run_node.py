@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from threading import Event
@@ -12,6 +12,7 @@ from threading import Event
 from svcform import __version__
 from svcform.engine.ask_runner import UNKNOWN, Answer, Line, parse_answer
 from svcform.engine.installed import installed_head
+from svcform.engine.moved import prints_moved, rows_moved
 from svcform.engine.observe import (
     Observation,
     Opener,
@@ -159,13 +160,24 @@ class _Run:
 
     def _stale(self, line: Line, answer: Answer, nonce: str) -> Outcome:
         moved: tuple[ObjectAddress, ...] = ()
+        detail = answer.detail
         with suppress(NodeError):
             seen = parse_observation(answer.reading, nonce, line.binding)
             if self._is_emptied(seen):
                 return self._outcome(Result.ALREADY_APPLIED, "")
             moved = differences(self.plan.changes, seen, before=True)
-        stale = self._outcome(Result.STALE, answer.detail, moved=moved)
+            if not moved:
+                detail = "\n".join([detail, *self._relied_on(seen)])
+        stale = self._outcome(Result.STALE, detail, moved=moved)
         return replace(stale, remedy="Plan again.")
+
+    def _relied_on(self, seen: Observation) -> Iterator[str]:
+        """What moved that the plan would not have changed."""
+        if rows := rows_moved(self.plan.service_changes, seen.recorded.services):
+            yield rows
+        with self.opener(self.node) as session:
+            if prints := prints_moved(self.plan.program.fingerprints, session):
+                yield prints
 
     def _is_emptied(self, seen: Observation) -> bool:
         """Whether the plan has emptied the node, which then keeps no receipt that says so."""

@@ -8,6 +8,8 @@ from typing import Any
 
 from svcform.views.text import Palette, clean, clean_lines, joined, plural, shorten
 
+_MOVED = 10
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeResult:
@@ -40,7 +42,9 @@ def _failure(result: NodeResult, palette: Palette) -> list[str]:
     head = f"{palette.paint(clean(result.node), 'bold')}: {palette.paint(result.word, 'red')}"
     texts = [result.detail, result.remedy]
     body = [f"    {line}" for text in texts if text for line in clean_lines(text)]
-    return [head, *body, *(f"    moved: {clean(address)}" for address in result.moved[:10])]
+    moved = [f"    moved: {clean(address)}" for address in result.moved[:_MOVED]]
+    rest = len(result.moved) - _MOVED
+    return [head, *body, *moved, *([f"    moved: {rest} more"] if rest > 0 else [])]
 
 
 def outcomes_json(results: Sequence[NodeResult]) -> list[Mapping[str, Any]]:

@@ -303,6 +303,29 @@ def test_a_node_that_moved_is_stale_and_says_what_moved(lab_node: LabNode) -> No
     }
 
 
+def test_a_stale_node_says_what_moved_that_the_plan_does_not_change(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    assert carry_out(node, plan(node, port())).result is Result.APPLIED
+    made = plan(node, port(), port("web", "10.96.0.11"))
+    lab_node.run("iptables-nft -t nat -F PREROUTING")
+    outcome = carry_out(node, made)
+    assert (outcome.result, outcome.moved) == (Result.STALE, ())
+    first, *others = outcome.detail.splitlines()
+    assert first == "The node moved since the plan was made."
+    assert "iptables was: + nft ip nat PREROUTING" in others
+    assert "iptables is: - nft ip nat PREROUTING" in others
+
+
+def test_a_stale_node_says_which_rows_of_its_table_moved(lab_node: LabNode) -> None:
+    node = lab_node.node()
+    node = replace(node, settings=replace(node.settings, proxy_mode=ProxyMode.NONE))
+    old, other = plan(node, port()), plan(node, port(endpoints=("10.244.1.6",)))
+    assert carry_out(node, other).result is Result.APPLIED
+    outcome = carry_out(node, old)
+    assert outcome.result is Result.STALE
+    assert "Not as they were: shop/cart." in outcome.detail
+
+
 def test_plans_of_other_services_do_not_make_each_other_stale(lab_node: LabNode) -> None:
     node = lab_node.node()
     node = replace(node, settings=replace(node.settings, proxy_mode=ProxyMode.NONE))
