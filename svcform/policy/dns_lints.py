@@ -8,7 +8,7 @@ from svcform.diagnostics import Diagnostic, Origin, Severity
 from svcform.model.endpoint import ServiceEndpoints
 from svcform.model.service import NamespacedName, Service
 from svcform.model.workspace import Workspace
-from svcform.model.zone import Zones
+from svcform.model.zone import RecordSet, Zones
 from svcform.policy.dns import decide_zones
 from svcform.policy.dns_aliases import LONGEST_CHAIN, Alias, judge, target_name
 from svcform.policy.dns_names import is_label, is_name
@@ -20,6 +20,8 @@ _HEADER = 12 + 4
 #: Bytes of a record besides its name and data, the name being a pointer (RFC 1035 section 4.1.4).
 _RECORD = 12
 _SIZES = {"A": 4, "AAAA": 16}
+#: What says that a question may have a large answer (RFC 6891), in the answer, too.
+_OPT = 11
 
 
 def lint(workspace: Workspace) -> tuple[Diagnostic, ...]:
@@ -54,20 +56,44 @@ def _lint(
     for name, service in origins.items():
         yield from _names(service, endpoints.get(service.key, {}), name)
         yield from _unnamed_ports(service)
-    for found in zones.zones[0].records:
-        size = _HEADER + len(found.name) + 1 + sum(map(_size, _of(found.type, found.rdatas)))
-        if size > _UDP and found.name in origins:
-            yield _large(origins[found.name], found.name, found.type, size)
+    records = zones.zones[0].records
+    glue = _glue(records)
+    beside = _HEADER + _OPT + _servers(records, domain)
+    for found in records:
+        if found.name in origins:
+            size = beside + len(found.name) + 1 + _size(found, glue)
+            if size > _UDP:
+                yield _large(origins[found.name], found.name, found.type, size)
 
 
-def _of(kind: str, rdatas: Iterable[str]) -> Iterator[tuple[str, str]]:
-    return ((kind, rdata) for rdata in rdatas)
+def _glue(records: Iterable[RecordSet]) -> Mapping[str, int]:
+    """The bytes of each name's addresses."""
+    found: dict[str, int] = {}
+    for each in records:
+        if each.type in _SIZES:
+            size = len(each.rdatas) * (_RECORD + _SIZES[each.type])
+            found[each.name] = found.get(each.name, 0) + size
+    return found
 
 
-def _size(record: tuple[str, str]) -> int:
-    kind, rdata = record
-    # Names inside of SRV records are not compressed (RFC 2782).
-    return _RECORD + _SIZES.get(kind, 6 + len(rdata.rpartition(" ")[2]) + 1)
+def _servers(records: Iterable[RecordSet], domain: str) -> int:
+    """The bytes of the zone's name servers, which each answer names."""
+    return sum(
+        _RECORD + 2 + len(rdata.removesuffix(domain))
+        for each in records
+        if each.type == "NS"
+        for rdata in each.rdatas
+    )
+
+
+def _size(found: RecordSet, glue: Mapping[str, int]) -> int:
+    if found.type != "SRV":
+        return sum(_RECORD + _SIZES.get(found.type, len(rdata) + 1) for rdata in found.rdatas)
+    targets = [rdata.rpartition(" ")[2] for rdata in found.rdatas]
+    # Names inside of SRV records are not compressed (RFC 2782); a large answer is cut short
+    # also where only the addresses beside it don't fit.
+    own = sum(_RECORD + 6 + len(target) + 1 for target in targets)
+    return own + sum(glue.get(target, 0) for target in set(targets))
 
 
 def _aliases(services: Sequence[Service], zones: Zones, domain: str) -> Iterator[Diagnostic]:

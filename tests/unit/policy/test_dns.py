@@ -219,3 +219,12 @@ def test_an_answer_that_does_not_fit_is_told():
     codes = {found.code for found in lint(workspace(headless, endpoints={"db": many}))}
 
     assert codes == {"SVC256"}
+
+
+@pytest.mark.parametrize(("count", "told"), [(13, []), (16, ["SVC256"])])
+def test_the_addresses_beside_srv_records_have_to_fit_as_well(count, told):
+    key = PortKey("http", Protocol.TCP, Family.IPV4)
+    headless = Service(key=NamespacedName("default", "db"), headless=True)
+    some = {key: tuple(Endpoint(f"10.244.1.{100 + i}", 80) for i in range(count))}
+
+    assert [found.code for found in lint(workspace(headless, endpoints={"db": some}))] == told
