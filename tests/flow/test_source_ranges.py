@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import pytest
 
@@ -117,3 +118,68 @@ def test_every_address_is_let_in_or_kept_out_as_one_range_or_another_says(
 
         assert wrong_flows(node, world(backend, ranges), flows) == [], ranges
     assert node.changes_left(intent_of(world(backend, read))) == {}
+
+
+def own_address_world(backend: Backend) -> World:
+    """Addresses of the node's own are Services' addresses, at ports that are node ports, too."""
+    assert backend.mode is not None
+    families = tuple(Family)
+
+    def made(name: str, number: int, **given: Any) -> Service:
+        vips = tuple(vip.replace("80", str(number)) for vip in CLUSTER_IPS.values())
+        return Service(
+            key=NamespacedName("test", name), cluster_ips=vips, ip_families=families, **given
+        )
+
+    services = [
+        made(
+            "limited",
+            81,
+            type=ServiceType.LOAD_BALANCER,
+            ports=(ServicePort(name="web", port=30080, node_port=30080),),
+            ingress=tuple(Ingress(address=address) for address in worlds.PRIMARY),
+            source_ranges=("203.0.113.0/24", "2001:db8:113::/48"),
+        ),
+        made(
+            "idle",
+            82,
+            ports=(ServicePort(name="web", port=30081),),
+            external_ips=worlds.PRIMARY,
+        ),
+        made(
+            "other",
+            83,
+            type=ServiceType.NODE_PORT,
+            ports=(ServicePort(name="web", port=80, node_port=30081),),
+        ),
+    ]
+    endpoints = {
+        PortKey("web", Protocol.TCP, family): (Endpoint(pattern.format(5), 8080),)
+        for family, pattern in worlds.PODS_THERE.items()
+    }
+    return World(
+        {service.key: service for service in services},
+        {s.key: {} if s.key.name == "idle" else endpoints for s in services},
+        Settings(proxy_mode=backend.mode, node_ip=worlds.PRIMARY, node_name=worlds.HERE),
+        worlds.NODE_ADDRESSES,
+    )
+
+
+@pytest.mark.parametrize("backend", proxies(), ids=lambda backend: backend.name)
+def test_an_address_of_the_nodes_own_is_asked_before_node_ports(
+    node: NodeUnderTest, backend: Backend
+):
+    """Neither a client that isn't let in nor a refused one comes to a Service by its node port."""
+    tried = own_address_world(backend)
+    flows = [
+        Flow(source, address, port, Protocol.TCP)
+        for family in Family
+        for source in worlds.OUTSIDE[family]
+        for address in worlds.PRIMARY
+        for port in (30080, 30081)
+        if family_of(address) is family
+    ]
+    node.apply(intent_of(tried))
+
+    assert wrong_flows(node, tried, flows) == []
+    assert node.changes_left(intent_of(tried)) == {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from svcform.backends.proxy.iptables.common import NODE_PORTS, VIPS, Common
 from svcform.backends.proxy.iptables.dispatch import AddressTable
+from svcform.backends.proxy.iptables.pools import Heading
 from svcform.backends.proxy.iptables.ports import Chains, own_rules, range_rules
 from svcform.backends.proxy.iptables.shape import Shape
 from svcform.lang.iptables import rule as r
@@ -90,11 +91,34 @@ def _services(
                 yield r.Rule(shape.clear_mark, source=pods).write()
     else:
         yield r.Rule(shape.clear_mark).write()
-    if NODE_PORTS in common.nat:
-        yield from _to_node_ports(shape, addresses)
     if VIPS in common.nat:
         yield r.Rule(r.Verdict(VIPS)).write()
+    if NODE_PORTS in common.nat:
+        yield from _left_to_filter(common, shape, addresses)
+        yield from _to_node_ports(shape, addresses)
     yield r.Rule(shape.clear_mark).write()
+
+
+def _left_to_filter(common: Common, shape: Shape, addresses: NodeAddresses) -> Iterator[str]:
+    """What an address of the node's own refuses is no node port's, though one has its number."""
+    refusing = _refusing_at_node_ports(common)
+    for address in addresses.node_port[shape.family]:
+        for protocol, port in refusing.get(address, ()):
+            heading = Heading(protocol, (r.Port(port, port),), shape.host(address))
+            yield heading.rule(shape.clear_mark)
+            yield heading.rule(r.RETURN)
+
+
+@lru_cache(maxsize=16)
+def _refusing_at_node_ports(common: Common) -> Mapping[str, list[tuple[str, int]]]:
+    """By address, the places that filter has a verdict for and whose number a node port has."""
+    node_ports = {(e.protocol, e.port) for e in common.entries if e.address is None}
+    found: dict[str, list[tuple[str, int]]] = {}
+    for entry in common.entries:
+        place = (entry.protocol, entry.port)
+        if entry.address is not None and entry.filter and place in node_ports:
+            found.setdefault(entry.address, []).append(place)
+    return found
 
 
 def _to_node_ports(shape: Shape, addresses: NodeAddresses) -> Iterator[str]:
@@ -130,10 +154,10 @@ def _check(common: Common, shape: Shape, addresses: NodeAddresses) -> Iterator[s
     """What nat has left as it was, and what has to be refused of it."""
     yield r.Rule(r.RETURN, (_TRANSLATED,)).write()
     yield _LEFT_TO_IPVS
-    if NODE_PORTS in common.filter:
-        yield from _to_node_ports(shape, addresses)
     if VIPS in common.filter:
         yield r.Rule(r.Verdict(VIPS)).write()
+    if NODE_PORTS in common.filter:
+        yield from _to_node_ports(shape, addresses)
     for cidr in shape.service_cidrs:
         yield r.Rule(r.Goto(UNTAKEN), destination=cidr).write()
 
