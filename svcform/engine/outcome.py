@@ -27,7 +27,7 @@ class Result(Enum):
     CHANGED = "failed-changed"
     """Something failed and the node is *not* in its state of before."""
     UNKNOWN = "unknown"
-    """It was confirmed, and nobody knows whether that arrived: the old state, or the new one."""
+    """The old state, or the new one: a lost confirmation, or a run that had not ended yet."""
     UNREACHABLE = "unreachable"
     """Nothing was touched."""
 

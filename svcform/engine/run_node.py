@@ -155,8 +155,18 @@ class _Run:
         if answer.outcome == "stale":
             return self._stale(line, answer, nonce)
         if answer.outcome != "awaiting":
-            return self._outcome(_RESULTS.get(answer.outcome, Result.CHANGED), answer.detail)
+            return self._ended(answer)
         return self._decide(line, answer, nonce)
+
+    def _ended(
+        self, answer: Answer, problem: str = "", wrong: tuple[ObjectAddress, ...] = ()
+    ) -> Outcome:
+        if result := _RESULTS.get(answer.outcome):
+            return self._outcome(result, problem or answer.detail, moved=wrong)
+        # Only a phase: it may still become the old state or the new one.
+        still = f'The run had not ended yet; the node said "{answer.outcome}".'
+        unknown = self._outcome(Result.UNKNOWN, f"{problem} {still}".strip(), moved=wrong)
+        return replace(unknown, remedy="Plan again to see how it is.")
 
     def _stale(self, line: Line, answer: Answer, nonce: str) -> Outcome:
         moved: tuple[ObjectAddress, ...] = ()
@@ -204,8 +214,7 @@ class _Run:
             return self._unconfirmed(error)
         if final.outcome == UNKNOWN:
             return self._forgotten(word)
-        outcome = _RESULTS.get(final.outcome, Result.CHANGED)
-        return self._outcome(outcome, problem or final.detail, moved=wrong)
+        return self._ended(final, problem, wrong)
 
     def _objection(self) -> str:
         """Why the new state is not wanted, where a new connection to the node proves nothing."""

@@ -25,7 +25,8 @@ why=$({ mkdir -p "$state/runs" && chmod 700 "$state" && mkdir "$state/runs/incom
 }
 dir=$state/runs/incoming.$run
 # Should it end before the runner begins, the next run takes the folder away.
-printf '%s %s\n' $$ "$(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 20)" >"$dir/maker"
+printf '%s %s\n' $$ "$(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 20)" >"$dir/maker.new" &&
+	mv "$dir/maker.new" "$dir/maker"
 why=$({ printf '%s %s\n' "$header" "$count" >"$dir/sizes" && cat >"$dir/bundle"; } 2>&1) ||
 	refuse "The bundle can't be stored in $state: ${why##*: }."
 [ "$(wc -c <"$dir/bundle")" -eq "$total" ] || refuse "The bundle arrived cut short."

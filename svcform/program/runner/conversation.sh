@@ -33,14 +33,15 @@ follow() {
 	idle=0 word=
 	see_uptime
 	began=$up told=$up
-	until settled; do
+	until settled || [ $idle -ge 3000 ]; do
 		[ -d "$dir" ] || forgotten
 		idle=$((idle + 1))
 		if running worker || running guard; then
 			idle=0
 		elif [ $idle -gt 20 ] && ! by_systemd_still work; then
-			adopt || {
-				[ -e "$dir/phase" ] || put "$dir/detail" "The runner was killed before it changed anything."
+			# Where another run has the lock, it puts this one in order.
+			adopt || [ -e "$dir/phase" ] || {
+				put "$dir/detail" "The runner was killed before it changed anything."
 				break
 			}
 		fi
@@ -60,7 +61,8 @@ forgotten() {
 	printf 'outcome\tunknown\ndetail\tThe node knows nothing of this run any more.\n\n'
 	exit 0
 }
-concluded() { { read -r word <"$dir/outcome" || [ -e "$dir/outcome" ]; } 2>/dev/null; }
+# Asked for first: one that appears after the reading would be an end without its word.
+concluded() { [ -e "$dir/outcome" ] && { read -r word <"$dir/outcome" || [ -e "$dir/outcome" ]; } 2>/dev/null; }
 settled() { concluded || { see_phase && word=$phase && [ "$word" = awaiting ]; }; }
 tell() {
 	answer

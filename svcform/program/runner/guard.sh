@@ -1,9 +1,9 @@
 # ---- the guard
 
 register() { # WHAT: this process is the run's worker or guard, and holds its lock
-	put "$dir/$1" "$$ $(started $$)" || return 1
 	mine=$(meta run)
 	[ -n "$mine" ] && [ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" = "$mine" ] || return 1
+	put "$dir/$1" "$$ $(started $$)" || return 1
 	printf 'process\t%s\n' "$$ $(started $$)" >>"$state/lock"
 	# Released just now, the lock would come back as this one line.
 	grep -q "^run$tab" "$state/lock" || rm -f "$state/lock"
