@@ -62,8 +62,13 @@ pause() { # FILE...: a tenth of a second, or until one of them is there
 }
 # Busybox and old coreutils can't sync one file.
 persist() { sync "$@" 2>/dev/null || sync; }
-persist_tree() { # three folders deep
+persist_tree() { # what lies deeper may be too many files for a command's words
 	tree=$1
+	set -- "$tree"/*/*/*/*
+	[ ! -e "$1" ] || {
+		persist
+		return
+	}
 	set --
 	for file in "$tree"/*/*/* "$tree"/*/* "$tree"/* "$tree"; do
 		[ ! -e "$file" ] || set -- "$@" "$file"
