@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from svcform.backends.proxy.userspace import USERSPACE
+from svcform.backends.proxy.userspace.scripts import SCRIPTS
 from svcform.model.endpoint import Endpoint, PortKey
 from svcform.model.net import Family, Protocol
 from svcform.model.service import (
@@ -126,6 +127,15 @@ def test_what_somebody_wrote_into_a_file_is_put_right(node: NodeUnderTest, how: 
         )
 
     node.run([found])
+
+    assert node.changes_left(intent) == {}
+
+
+def test_files_stay_where_no_program_can_list_them(node: NodeUnderTest):
+    intent = intent_of(world(1))
+    node.apply(intent)
+
+    node.arena.run("sh", "-c", f"ls() {{ return 126; }}\n{SCRIPTS[USERSPACE.name].settle}")
 
     assert node.changes_left(intent) == {}
 

@@ -23,7 +23,8 @@ for unit in $(our_units); do
 	state=disabled
 	! is_enabled "$unit" || state=enabled
 	printf 'unit\t%s\t%s\t%s\n' "${unit##*/}" $state "$unit"
-	sed "s/^/unit	${unit##*/}	|/" "$unit"
+	# GNU sed would leave a last line without an end to what comes next.
+	awk 1 "$unit" | sed "s/^/unit	${unit##*/}	|/"
 done
 own_addresses | while read -r text; do printf 'address\t%s\t-\t-\n' "$text"; done
 for family in 4 6; do

@@ -178,7 +178,7 @@ there() {
 _UNHOOK = r"""
 unhook() {
   nft list chains | awk '
-    $1 == "table" { ours = $3 == "svcform"; family = $2 }
+    $1 == "table" { ours = $2 ~ /^ip6?$/ && $3 == "svcform"; family = $2 }
     $1 == "chain" { name = $2 }
     ours && / hook / {
       print "flush chain " family " svcform " name

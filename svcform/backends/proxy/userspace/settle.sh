@@ -81,7 +81,11 @@ while IFS=$tab read -r verb one two; do
 	esac || exit 1
 done <"$work/acts"
 for server in $servers; do
-	ls "$etc/$server"/services/* "$etc/$server/$server".* 2>/dev/null | grep -q . || rm -rf "${etc:?}/$server"
+	# By no other program: one that can't be started here would leave the server without its files.
+	for left in "$etc/$server"/services/* "$etc/$server/$server".*; do
+		[ ! -e "$left" ] || continue 2
+	done
+	rm -rf "${etc:?}/$server"
 done
 rmdir "$etc" 2>/dev/null
 exit 0

@@ -4,7 +4,7 @@ for server in haproxy nginx; do
 	! has $server || printf 'tool\t%s\t%s\n' $server "$($server -v 2>&1 | sed -n '1s/.*version[: ]*\(nginx.\)*\([0-9][0-9.]*\).*/\2/p')"
 done
 if has nginx; then
-	case $(nginx -V 2>&1) in
+	case "$(nginx -V 2>&1) " in
 	*--with-stream" "*) echo "tool${tab}nginx-stream" ;;
 	*) ! ls /etc/nginx/modules-enabled/*stream.conf /usr/share/nginx/modules/*stream.conf /etc/nginx/modules/*stream.conf \
 		2>/dev/null | grep -q . || echo "tool${tab}nginx-stream" ;;

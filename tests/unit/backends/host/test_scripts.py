@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,21 @@ def test_a_change_by_hand_shows_and_is_mended(host: HostNode) -> None:
     ]
     host.carry_out(host.program(snapshot(*WANTED)).steps)
     assert host.live() == snapshot(*WANTED)
+
+
+def test_a_unit_without_an_end_of_its_last_line_hides_nothing(host: HostNode) -> None:
+    """Of units that are in ``/etc`` there is no other node here than this machine itself."""
+    units = [host.programs / f"svcform{which}.service" for which in ("", "-late")]
+    for unit in units:
+        unit.write_text("# svcform\n# mine")
+    found = " ".join(map(str, units))
+    given = f"our_units() {{ echo {found}; }}; own_addresses() {{ echo 192.0.2.9; }}\n"
+    look = files("svcform.backends.host").joinpath("look.sh").read_text()
+
+    said = host.run(f"is_enabled() {{ :; }}; our_routes() {{ :; }}; {given}{look}").splitlines()
+
+    assert sum(line.endswith(b".service\t|# mine") for line in said) == len(units)
+    assert b"address\t192.0.2.9\t-\t-" in said
 
 
 def test_the_nodes_own_packets_find_the_way(host: HostNode) -> None:

@@ -282,6 +282,15 @@ def test_a_node_that_lost_its_state_folder_keeps_what_nft_can_read_back(kernel, 
     assert kernel.listing() == before
 
 
+def test_going_back_to_nothing_leaves_somebodys_table_of_another_family(kernel, shell, tmp_path):
+    chain = "chain input { type filter hook input priority 0; ct state invalid drop; }"
+    kernel.nft(f"table inet svcform {{\n{chain}\n}}")
+    before = kernel.run("nft", "list", "ruleset")
+    old, _ = _run(kernel, intent([service(1)]), tmp_path, shell)
+    _restore(kernel, old, tmp_path, shell)
+    assert kernel.run("nft", "list", "ruleset") == before
+
+
 def test_restoring_what_is_there_changes_nothing(kernel, shell, tmp_path):
     _, kept = _run(kernel, intent(everything()), tmp_path, shell)
     client = "add element ip svcform affinity { 192.0.2.9 . 4000:10 timeout 1h : 10.0.0.1 }"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 
 import pytest
 
 from svcform.backends.contract import Reading, Status
 from svcform.backends.proxy.userspace import HEALTH, USERSPACE
+from svcform.backends.proxy.userspace.scripts import SCRIPTS
 from svcform.engine.assume import assume
 from svcform.model.facts import Facts, ForeignSocket
 from svcform.model.net import Protocol
@@ -49,6 +51,18 @@ def intent(count: int) -> Intent:
 
 def found(facts: Facts, count: int = 3) -> list[tuple[str, str]]:
     return [(d.code, d.detail) for d in USERSPACE.caveats({}, facts, intent(count))]
+
+
+@pytest.mark.parametrize(
+    ("options", "has_stream"),
+    [("--with-stream", True), ("--with-stream --user=x", True), ("--with-stream=dynamic", False)],
+)
+def test_an_nginx_tells_whether_its_stream_module_is_built_in(options: str, has_stream: bool):
+    stubs = f"nginx() {{ echo 'configure arguments: {options}'; }}; ls() {{ return 1; }}\n"
+    look = SCRIPTS[USERSPACE.name].look
+    said = subprocess.run(["sh", "-c", stubs + look], capture_output=True, text=True, check=True)
+
+    assert ("tool\tnginx-stream" in said.stdout.splitlines()) is has_stream
 
 
 def test_a_node_tells_its_programs_and_foreign_sockets():
