@@ -17,8 +17,20 @@ from svcform.engine.exit_code import of_plan
 from svcform.errors import UsageError
 from svcform.inputs import lockfile
 from svcform.plan import planfile
+from svcform.views.text import clean, shorten
 
 _QUESTION = "Apply this plan?"
+_OTHER_DIGEST = 3
+_OF_PLANS = (
+    "expect",
+    "target",
+    "exclude",
+    "allow_deletions",
+    "allow_lockout",
+    "allow_renumber",
+    "allow_unreachable",
+    "take_over",
+)
 
 
 def add(subparsers: flags.Subparsers) -> None:
@@ -48,9 +60,10 @@ def run(arguments: Namespace) -> int:
 
 
 def _apply_file(arguments: Namespace, out: Console) -> int:
-    if arguments.expect or arguments.target or arguments.exclude:
+    if said := [flag for flag in _OF_PLANS if getattr(arguments, flag)]:
+        words = f"--{said[0].replace('_', '-')}"
         raise UsageError(
-            "A plan file is applied as it is: --expect, --target and --exclude belong to `plan`."
+            f"A plan file is applied as it is: {words} belongs to `plan`. Plan again with it."
         )
     plan = parsed(arguments.file, planfile.read)
     inputs = read_nodes(arguments, out)
@@ -61,6 +74,9 @@ def _apply_file(arguments: Namespace, out: Console) -> int:
             f"The plan has {strangers[0]}, which no play of this project chooses; "
             "use the inventory and the playbook that the plan was made with."
         )
+    names = [n.node for n in plan.nodes]
+    if names and not nodes.keys() & set(names):
+        raise UsageError(f"The plan has none of these nodes; it has {clean(shorten(names))}.")
     proposal = Proposal(
         plan=plan,
         digest=planfile.digest(plan),
@@ -78,24 +94,25 @@ def _apply_fresh(arguments: Namespace, out: Console) -> int:
     if not out.json:
         show_plan(proposal, out, rules=arguments.rules)
     if arguments.expect and arguments.expect != proposal.digest:
+        if out.json:
+            show_plan(proposal, out, rules=False, exit_code=_OTHER_DIGEST)
         out.say("Nothing was touched: the plan's digest is not the one that was expected.")
-        return 3
+        return _OTHER_DIGEST
     code = refused(proposal, out)
     if code:
         return code
-    if proposal.plan.is_empty:
-        return (
-            carry_out(arguments, out, proposal)
-            if out.json
-            else _nothing_to_do(arguments, out, proposal)
-        )
+    if proposal.plan.is_empty and out.json:
+        return carry_out(arguments, out, proposal)
     if all(node.is_empty or node.problem for node in proposal.plan.nodes):
-        return int(of_plan(proposal.plan))
+        return _nothing_to_do(arguments, out, proposal)
     if arguments.expect or is_approved(arguments, out, _QUESTION):
         return carry_out(arguments, out, proposal)
     return 1
 
 
 def _nothing_to_do(arguments: Namespace, out: Console, proposal: Proposal) -> int:
+    code = int(of_plan(proposal.plan))
+    if out.json:
+        show_plan(proposal, out, rules=False, exit_code=code)
     release(arguments, out, proposal, {})
-    return 0
+    return code

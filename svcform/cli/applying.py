@@ -13,7 +13,7 @@ from svcform.cli.console import Console
 from svcform.cli.proposing import Proposal, show_plan
 from svcform.cli.releasing import release
 from svcform.engine.apply import ApplyOptions, Reach, apply_under_lock
-from svcform.engine.exit_code import of_apply, of_plan
+from svcform.engine.exit_code import of_apply
 from svcform.engine.outcome import Outcome
 from svcform.errors import Interrupted, UsageError
 from svcform.plan.plan import Plan
@@ -98,7 +98,7 @@ def carry_out(arguments: Namespace, out: Console, proposal: Proposal) -> int:
     count = 0 if answer else len(plan.nodes)
     with NodeProgress(out.stderr, "Applying", count, lines=not out.json) as progress:
         outcomes = apply_under_lock(plan, reach, options, progress)
-    code = exit_code(plan, outcomes)
+    code = exit_code(outcomes)
     _report(out, proposal, outcomes, code)
     release(arguments, out, proposal, outcomes)
     return code
@@ -114,11 +114,10 @@ def _interruption(names: Sequence[str]) -> str:
     return f"\nInterrupted: no more nodes are started; {words}"
 
 
-def exit_code(plan: Plan, outcomes: Mapping[str, Outcome]) -> int:
-    """The apply's own code; where it went well, that of the nodes that had no plan."""
+def exit_code(outcomes: Mapping[str, Outcome]) -> int:
+    """The apply's own code; nodes of the plan that ``--limit`` left out count for nothing."""
     interrupted = any(isinstance(o.error, Interrupted) for o in outcomes.values())
-    applied = int(of_apply(outcomes, interrupted=interrupted))
-    return applied or int(of_plan(plan))
+    return int(of_apply(outcomes, interrupted=interrupted))
 
 
 def _results(plan: Plan, outcomes: Mapping[str, Outcome]) -> list[NodeResult]:
@@ -160,7 +159,7 @@ def _report(out: Console, proposal: Proposal, outcomes: Mapping[str, Outcome], c
             "unplanned": [
                 {"name": n.node, "problem": problem_json(n.problem)}
                 for n in plan.nodes
-                if n.problem
+                if n.problem and n.node in outcomes
             ],
             "services": services_json(tables),
         }

@@ -41,5 +41,8 @@ def run(arguments: Namespace) -> int:
     if arguments.out is not None:
         # A plan holds rules and addresses of a network: its owner decides who reads it.
         replace(arguments.out, planfile.write(proposal.plan), private=True)
-        out.say(f"Saved the plan; carry out exactly this with: svcform apply {arguments.out}")
+        if proposal.plan.refusals:
+            out.say("Saved the plan, which no apply carries out: it was refused.")
+        else:
+            out.say(f"Saved the plan; carry out exactly this with: svcform apply {arguments.out}")
     return int(code)

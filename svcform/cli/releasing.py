@@ -27,7 +27,9 @@ def release(
     names = [
         node.node
         for node in proposal.plan.nodes
-        if node.node in lock.nodes
+        # An older plan, or a way back, may know nothing of ``state: absent``.
+        if node.absent
+        and node.node in lock.nodes
         and node.node in proposal.nodes
         and proposal.nodes[node.node].absent
         and _is_emptied(node, outcomes.get(node.node))

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 from svcform.lab import lab
 
@@ -133,10 +134,13 @@ def test_a_node_that_is_gone_is_said_in_words_and_is_4(node, svcform):
 def test_an_absent_node_leaves_the_lock_file_only_when_it_was_emptied(node, svcform, tmp_path):
     lock = tmp_path / "svcform.lock.yml"
     assert svcform("apply", "--auto-approve")[0] == 0
+    svcform("plan", "--out", "present.svcplan")
     playbook = tmp_path / "playbooks/site.yml"
     playbook.write_text(playbook.read_text().replace("  serial:", "  state: absent\n  serial:"))
 
     svcform("plan", "--allow-deletions", "--out", "x.svcplan")
+    assert "node-1: {}" in lock.read_text()
+    assert svcform("apply", "present.svcplan")[0] == 0
     assert "node-1: {}" in lock.read_text()
 
     code, _, err = svcform("apply", "--locked", "x.svcplan")
@@ -147,3 +151,22 @@ def test_an_absent_node_leaves_the_lock_file_only_when_it_was_emptied(node, svcf
     assert (code, "no longer managed: node-1" in err) == (0, True)
     assert "node-1" not in lock.read_text()
     assert svcform("plan", "--detailed-exitcode")[0] == 0
+
+
+def test_a_saved_plan_is_not_judged_by_nodes_that_limit_leaves_out(node, svcform, tmp_path):
+    inventory = tmp_path / "inventory.yml"
+    found = yaml.safe_load(inventory.read_text())
+    (group,) = found["all"]["children"].values()
+    group["hosts"]["down"] = {
+        "ansible_connection": "ssh",
+        "ansible_host": "127.0.0.1",
+        "ansible_port": 1,
+    }
+    inventory.write_text(yaml.safe_dump(found))
+    assert svcform("plan", "--out", "x.svcplan")[0] == 4
+
+    code, out, _ = svcform("apply", "x.svcplan", "--limit", "node-1", "-o", "json")
+
+    applied = json.loads(out)
+    assert (code, applied["unplanned"]) == (0, [])
+    assert [n["outcome"] for n in applied["nodes"]] == ["applied"]

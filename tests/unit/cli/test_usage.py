@@ -154,6 +154,44 @@ def test_a_node_that_can_not_be_read_is_one_document(words, project, svcform):
     assert found["message"] in err
 
 
+@pytest.fixture
+def unreachable(project):
+    """The project's nodes have nobody behind their port."""
+    inventory = project / "inventory.yml"
+    text = (
+        inventory.read_text().replace("192.0.2.11", "127.0.0.1").replace("192.0.2.12", "127.0.0.2")
+    )
+    inventory.write_text(text)
+    return ("-e", "ansible_port=1")
+
+
+@pytest.mark.parametrize("words, code", [(["--expect", "0" * 64], 3), (["--auto-approve"], 4)])
+def test_an_apply_that_applies_nothing_is_one_document(unreachable, svcform, words, code):
+    left, out, _ = svcform("apply", *words, "--allow-unreachable", *unreachable, "-o", "json")
+
+    found = json.loads(out)
+    assert (left, found["kind"], found["exit_code"]) == (code, "plan", code)
+    assert {node["problem"]["reason"] for node in found["nodes"]} == {"unreachable"}
+
+
+def test_a_refused_plan_is_not_offered_and_no_flag_makes_it_good(unreachable, svcform):
+    code, _, err = svcform("plan", *unreachable, "--out", "x.svcplan")
+    assert (code, "it was refused." in err, "carry out exactly" in err) == (4, True, False)
+
+    code, _, err = svcform("apply", "x.svcplan", "--allow-unreachable")
+
+    assert code == 1
+    assert "--allow-unreachable belongs to `plan`. Plan again with it." in err
+
+
+def test_a_limit_that_leaves_nothing_of_a_saved_plan_says_so(unreachable, svcform):
+    svcform("plan", *unreachable, "--limit", "a", "--allow-unreachable", "--out", "x.svcplan")
+
+    code, _, err = svcform("apply", "x.svcplan", "--limit", "b")
+
+    assert (code, "The plan has none of these nodes; it has a." in err) == (1, True)
+
+
 def test_a_mistyped_node_hears_of_the_nearest_and_nobody_of_another_commands_way(project, svcform):
     for command in ("history", "unlock", "rollback", "trust"):
         code, _, err = svcform(command, "bb")

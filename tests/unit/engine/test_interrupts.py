@@ -59,7 +59,7 @@ def test_no_later_batch_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
         Result.SKIPPED,
         Result.SKIPPED,
     ]
-    assert exit_code(PLAN, outcomes) == ExitCode.INTERRUPTED
+    assert exit_code(outcomes) == ExitCode.INTERRUPTED
 
 
 def test_a_node_that_waits_for_its_lock_is_not_begun(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_a_node_that_waits_for_its_lock_is_not_begun(monkeypatch: pytest.MonkeyP
     outcomes = apply(PLAN, NODES, opener, ApplyOptions(lock_timeout=30))
     assert time.monotonic() - begun < 10
     assert {outcome.result for outcome in outcomes.values()} == {Result.SKIPPED}
-    assert exit_code(PLAN, outcomes) == ExitCode.INTERRUPTED
+    assert exit_code(outcomes) == ExitCode.INTERRUPTED
 
 
 def test_nobody_goes_on_from_a_reading_that_was_interrupted() -> None:
