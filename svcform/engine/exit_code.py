@@ -65,7 +65,7 @@ def of_apply(outcomes: Mapping[str, Outcome], *, interrupted: bool = False) -> E
     """
     if interrupted:
         return ExitCode.INTERRUPTED
-    results = {outcome.result for outcome in outcomes.values()}
+    results = {outcome.result for outcome in outcomes.values()} - {Result.UNCHANGED}
     changed = results & {Result.APPLIED, Result.CHANGED, Result.UNKNOWN}
     failed = any(outcome.failed for outcome in outcomes.values())
     if changed and failed and len(results) > 1:

@@ -55,6 +55,7 @@ def test_of_a_plan(
         ((R.CHANGED, R.LOCKED), False, 8),
         ((R.ROLLED_BACK, R.REFUSED, R.LOCKED, R.STALE, R.UNREACHABLE), False, 5),
         ((R.CHANGED,), False, 5),
+        ((R.CHANGED, R.UNCHANGED), False, 5),
         ((R.REFUSED, R.LOCKED, R.STALE, R.UNREACHABLE), False, 7),
         ((R.LOCKED, R.STALE, R.UNREACHABLE), False, 6),
         ((R.STALE, R.UNREACHABLE, R.UNCHANGED), False, 3),
