@@ -12,7 +12,11 @@ from svcform.model.settings import ProxyMode, Settings
 from svcform.model.workspace import Workspace
 from svcform.model.zone import Zones
 from svcform.policy.dns import decide_zones
-from svcform.policy.dns_listen import decide_own_addresses, leave_to_coredns
+from svcform.policy.dns_listen import (
+    decide_own_addresses,
+    decide_served_addresses,
+    leave_to_coredns,
+)
 from svcform.policy.intent import Intent, PortGroup
 from svcform.policy.node_class import NodeClass, intent_for, prepare
 from svcform.policy.routes import Traits
@@ -29,6 +33,7 @@ def decide(workspace: Workspace) -> Mapping[str, Intent]:
     """
     zones = decide_zones(workspace)
     own_addresses = decide_own_addresses(workspace)
+    served = decide_served_addresses(workspace)
     services: dict[tuple[int, ...], tuple[Service, ...]] = {}
     classes: dict[tuple[tuple[int, ...], Traits], NodeClass] = {}
     intents: dict[str, Intent] = {}
@@ -45,7 +50,9 @@ def decide(workspace: Workspace) -> Mapping[str, Intent]:
         intent = intent_for(node, classes[key])
         if node.name in zones:
             intent = replace(intent, zones=zones[node.name])
-        intents[node.name] = leave_to_coredns(intent, own_addresses.get(node.name, ()))
+        intents[node.name] = leave_to_coredns(
+            intent, own_addresses.get(node.name, ()), served.get(node.name, ())
+        )
     return intents
 
 

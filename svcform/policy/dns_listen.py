@@ -45,8 +45,32 @@ def decide_own_addresses(workspace: Workspace) -> Mapping[str, tuple[str, ...]]:
     return found
 
 
-def leave_to_coredns(intent: Intent, own: tuple[str, ...]) -> Intent:
+def decide_served_addresses(workspace: Workspace) -> Mapping[str, tuple[str, ...]]:
+    """Services' other addresses with port 53 that are each node's own and its CoreDNS's, sorted.
+
+    Questions to them would leave for the Service's endpoints: other nodes, as a rule.
+    """
+    by_plays: dict[tuple[int, ...], frozenset[str]] = {}
+    found: dict[str, tuple[str, ...]] = {}
+    for node in workspace.nodes:
+        if not node.settings.dns or node.absent:
+            continue
+        if node.plays not in by_plays:
+            by_plays[node.plays] = frozenset(
+                address
+                for service in _with_port_53(workspace, node.plays)
+                for address in (*service.external_ips, *(i.address for i in service.ingress))
+            )
+        if served := by_plays[node.plays].intersection(server_addresses(node)):
+            found[node.name] = tuple(sorted(served))
+    return found
+
+
+def leave_to_coredns(intent: Intent, own: tuple[str, ...], served: tuple[str, ...] = ()) -> Intent:
     """The intent without the frontends at which the node's CoreDNS listens itself."""
+    if served:
+        common, alone = _narrow(intent.common, served), _narrow(intent.own, served)
+        intent = replace(intent, common=common, own=alone)
     if not own:
         return intent
     settings = intent.settings
@@ -65,16 +89,20 @@ def _cluster_ips(
     workspace: Workspace, plays: tuple[int, ...], servers: frozenset[str]
 ) -> tuple[frozenset[str], frozenset[str]]:
     """All clusterIPs with a port 53, and those of them that are the DNS Service's."""
-    candidates = [
-        service
-        for service in workspace.services_of(plays)
-        if is_forwarded(service) and any(port.port == _DNS_PORT for port in service.ports)
-    ]
+    candidates = _with_port_53(workspace, plays)
     asked = [s for s in candidates if _leads_to(s, workspace, servers)]
     return (
         frozenset(ip for service in candidates for ip in service.cluster_ips),
         frozenset(ip for service in asked for ip in service.cluster_ips),
     )
+
+
+def _with_port_53(workspace: Workspace, plays: tuple[int, ...]) -> list[Service]:
+    return [
+        service
+        for service in workspace.services_of(plays)
+        if is_forwarded(service) and any(port.port == _DNS_PORT for port in service.ports)
+    ]
 
 
 def _leads_to(service: Service, workspace: Workspace, servers: frozenset[str]) -> bool:

@@ -22,11 +22,11 @@ PORTS = (
 )
 
 
-def decided(server="192.0.2.1", **settings):
+def decided(server="192.0.2.1", external=(), **settings):
     kept = Settings(dns=True, service_cidrs=("10.96.0.0/16", "fd00::/112"), **settings)
     node = Node(name="n1", connection=Connection(host="192.0.2.1"), settings=kept, plays=(0,))
     services = {
-        DNS: Service(key=DNS, cluster_ips=("10.96.0.10",), ports=PORTS),
+        DNS: Service(key=DNS, cluster_ips=("10.96.0.10",), external_ips=external, ports=PORTS),
         WEB: Service(key=WEB, cluster_ips=("10.96.0.11",), ports=(ServicePort(port=80),)),
     }
     endpoints = {
@@ -75,6 +75,20 @@ def test_only_port_53_of_what_coredns_binds_leaves_the_proxy(given, own):
     assert intent.own_addresses == own
     assert frontends(intent) == ALL - {(address, 53) for address in own}
     assert intent.cluster_ips == tuple(a for a in ("10.96.0.10", "10.96.0.11") if a not in own)
+
+
+@pytest.mark.parametrize(
+    ("listen", "left"),
+    [((), ["192.0.2.1"]), (("192.0.2.1",), ["192.0.2.1"]), (("198.51.100.7",), ["198.51.100.7"])],
+)
+def test_an_external_address_that_coredns_binds_is_its_own_at_port_53(listen, left):
+    external = ("192.0.2.1", "198.51.100.7")
+    intent = decided(external=external, dns_listen=listen)
+
+    expected = ALL | {(address, port) for address in external for port in (53, 9153)}
+    assert frontends(intent) == expected - {(address, 53) for address in left}
+    assert intent.own_addresses == ()
+    assert intent.settings.service_cidrs == ("10.96.0.0/16", "fd00::/112")
 
 
 def test_all_other_addresses_of_the_service_cidrs_are_still_dropped():
