@@ -53,6 +53,8 @@ take() {
 	until ln "$state/play.new.$run" "$lock" 2>/dev/null; do
 		tries=$((tries + 1))
 		[ $tries -le 50 ] || leave error "The play's lock can't be taken in $state."
+		# Who broke it has died over it: that takes a moment only.
+		[ $tries != 25 ] || rmdir "$state"/play.broken.* 2>/dev/null
 		break_stale || { alive && leave held "$(holder)"; } || pause
 	done
 	rm -rf "$state"/play.broken.*
@@ -73,7 +75,7 @@ release() {
 }
 unlock() { # the node's lock, which a run left behind whose processes are gone
 	[ "$(sed -n "s/^run$tab//p" "$state/lock" 2>/dev/null)" != "$run" ] || rm -f "$state/lock"
-	rm -rf "$state"/broken.*
+	rm -rf "$state"/broken.* "$state"/play.broken.*
 	leave released ""
 }
 

@@ -37,6 +37,8 @@ take_lock() { # or leave the one that is in the way as $dir/taken
 	until ln "$dir/lock" "$state/lock" 2>/dev/null; do
 		tries=$((tries + 1))
 		[ $tries -le 50 ] || return 1
+		# Who broke it has died over it: that takes a moment only.
+		[ $tries != 25 ] || rmdir "$state"/broken.* 2>/dev/null
 		break_stale || { see_holder && return 1; } || pause
 	done
 	rm -rf "$state"/broken.*
