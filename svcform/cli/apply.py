@@ -22,7 +22,6 @@ from svcform.views.text import clean, shorten
 _QUESTION = "Apply this plan?"
 _OTHER_DIGEST = 3
 _OF_PLANS = (
-    "expect",
     "target",
     "exclude",
     "allow_deletions",
@@ -60,6 +59,8 @@ def run(arguments: Namespace) -> int:
 
 
 def _apply_file(arguments: Namespace, out: Console) -> int:
+    if arguments.expect:
+        raise UsageError("A plan file is applied as it is: --expect is for an apply without one.")
     if said := [flag for flag in _OF_PLANS if getattr(arguments, flag)]:
         words = f"--{said[0].replace('_', '-')}"
         raise UsageError(

@@ -44,7 +44,7 @@ def _failure(result: NodeResult, palette: Palette) -> list[str]:
     body = [f"    {line}" for text in texts if text for line in clean_lines(text)]
     moved = [f"    moved: {clean(address)}" for address in result.moved[:_MOVED]]
     rest = len(result.moved) - _MOVED
-    return [head, *body, *moved, *([f"    moved: {rest} more"] if rest > 0 else [])]
+    return [head, *body, *moved, *([f"    moved: and {rest} more"] if rest > 0 else [])]
 
 
 def outcomes_json(results: Sequence[NodeResult]) -> list[Mapping[str, Any]]:

@@ -182,6 +182,7 @@ def test_a_refused_plan_is_not_offered_and_no_flag_makes_it_good(unreachable, sv
 
     assert code == 1
     assert "--allow-unreachable belongs to `plan`. Plan again with it." in err
+    assert "--expect is for" in svcform("apply", "x.svcplan", "--expect", "0" * 64)[2]
 
 
 def test_a_limit_that_leaves_nothing_of_a_saved_plan_says_so(unreachable, svcform):

@@ -48,13 +48,22 @@ def test_no_service_is_a_sentence():
 
 def test_failed_nodes_speak_and_the_others_are_counted():
     results = [NodeResult(node=f"n{i}", word="applied", failed=False) for i in range(9)]
+    moved = tuple(f"chain {i}" for i in range(12))
     results.append(
-        NodeResult(node="n9", word="stale", failed=True, detail="It moved.", remedy="Plan again.")
+        NodeResult(
+            node="n9",
+            word="stale",
+            failed=True,
+            detail="It moved.",
+            remedy="Plan again.",
+            moved=moved,
+        )
     )
 
     shown = outcomes_text(results, Palette())
 
     assert "n9: stale\n    It moved.\n    Plan again.\n" in shown
+    assert "    moved: chain 9\n    moved: and 2 more\n" in shown
     assert "applied: n0, n1, n2, n3 and 5 more (9 nodes)\n" in shown
 
 
