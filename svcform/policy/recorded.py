@@ -71,6 +71,7 @@ def port_intent(row: ServiceRow) -> PortIntent:
         serving=_in_order({*endpoints, *draining}) if is_udp else (),
         draining=draining,
         health_check_node_port=int(_only(row, f"{table.HEALTH_CHECK} :") or 0),
+        scheduler=_only(row, f"{table.SCHEDULER} ") or "",
     )
 
 

@@ -34,6 +34,7 @@ PODS_REACH_ALL = "local pods reach what policy Cluster does"
 #: The port is of those that differ between nodes, and no policy says so.
 DIFFERS = "differs between nodes"
 HEALTH_CHECK = "health checks on"
+SCHEDULER = "scheduler"
 AFFINITY = "affinity"
 FROM = "from"
 INTERNAL_LOCAL = "internalTrafficPolicy Local"
@@ -119,6 +120,8 @@ def _notes(port: PortIntent, *, is_own: bool) -> set[str]:
         notes.update(_frontend_notes(port, frontend))
     if port.health_check_node_port:
         notes.add(f"{HEALTH_CHECK} :{port.health_check_node_port}")
+    if port.scheduler:
+        notes.add(f"{SCHEDULER} {port.scheduler}")
     if is_own and TrafficPolicy.LOCAL not in (port.internal_policy, port.external_policy):
         notes.add(DIFFERS)
     return notes

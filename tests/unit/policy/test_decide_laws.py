@@ -20,6 +20,7 @@ from svcform.policy.endpoints import Viewpoint
 from svcform.policy.frontends import family_ports, port_intent, sort_key
 from svcform.policy.intent import Pool, Source
 from svcform.policy.routes import Traits
+from svcform.policy.services import SCHEDULER_ANNOTATION
 from tests.unit.policy.builders import PODS, endpoint, node, service, workspace
 
 NODES = ("n-1", "n-2", "n-3", "n-4")
@@ -71,6 +72,7 @@ def services(draw, name):
         internal_traffic_policy=draw(policies),
         external_traffic_policy=draw(policies),
         affinity_seconds=draw(st.sampled_from([None, 600])),
+        annotations=draw(st.sampled_from([(), ((SCHEDULER_ANNOTATION, "sh"),)])),
     )
 
 

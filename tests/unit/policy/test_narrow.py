@@ -12,6 +12,7 @@ from svcform.model.service import ServicePort
 from svcform.model.settings import ProxyMode
 from svcform.policy.decide import decide
 from svcform.policy.narrow import Narrower
+from svcform.policy.services import SCHEDULER_ANNOTATION
 from svcform.policy.table import compare, rows
 from tests.unit.policy.builders import (
     HERE,
@@ -95,6 +96,13 @@ def test_a_node_that_is_up_to_date_stays_so_whatever_is_targeted(space):
         assert [p.frontends for p in ports(narrowed)] == [p.frontends for p in ports(intent)]
         assert narrowed.cluster_ips == intent.cluster_ips
         assert narrowed.hairpin == intent.hairpin
+
+
+def test_a_service_that_is_not_targeted_keeps_its_scheduler():
+    hashed = replace(A, annotations=((SCHEDULER_ANNOTATION, "sh"),))
+    before = decided({hashed: ONE, B: ONE})
+    narrowed = narrow(decided({hashed: ONE, B: OTHER}), before, "b")
+    assert [port.scheduler for port in narrowed.common.ports] == ["sh", ""]
 
 
 def test_what_differs_between_nodes_stays_in_their_own_group():

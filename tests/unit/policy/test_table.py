@@ -12,6 +12,7 @@ from svcform.plan.services_tsv import read_rows, write_rows
 from svcform.policy.decide import decide
 from svcform.policy.frontends import sort_key
 from svcform.policy.recorded import is_own, port_intent
+from svcform.policy.services import SCHEDULER_ANNOTATION
 from svcform.policy.table import compare, rows
 from tests.unit.policy.builders import (
     CLUSTER_IP,
@@ -69,6 +70,14 @@ def test_an_endpoint_that_moves_to_another_node_is_a_change():
     assert change.after is not None
     assert change.before.endpoints == change.after.endpoints
     assert "externalTrafficPolicy Local, none here" in change.after.notes
+
+
+def test_another_scheduler_is_a_change():
+    subject = service(**CLUSTER_IP)
+    hashed = service(**CLUSTER_IP, annotations=((SCHEDULER_ANNOTATION, "sh"),))
+    (change,) = compare(rows(intent(subject, ENDPOINTS)), rows(intent(hashed, ENDPOINTS)))
+    assert change.after is not None
+    assert change.after.notes == ("scheduler sh",)
 
 
 def test_compare_finds_what_comes_goes_and_changes():
