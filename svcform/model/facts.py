@@ -88,10 +88,12 @@ class Resolver(NamedTuple):
     """Who writes the node's resolv.conf, and its lines that name no server.
 
     The owner is empty where nobody does (a plain file), ``systemd-resolved``, or who else it is.
+    ``rivals`` are the files of that one's configuration that name servers besides svcform's.
     """
 
     owner: str = ""
     lines: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

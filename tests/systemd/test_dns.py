@@ -26,6 +26,12 @@ INSTALL_RESOLVED = """
     systemctl -q unmask systemd-resolved
     systemctl -q enable --now systemd-resolved
 """
+#: Somebody has named a server for all names, of which systemd-resolved would ask but one.
+OTHER_SERVER = """
+    mkdir -p /etc/systemd/resolved.conf.d
+    printf '[Resolve]\\nDNS=192.0.2.53\\n' >/etc/systemd/resolved.conf.d/site.conf
+    systemctl restart systemd-resolved
+"""
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +124,15 @@ def test_coredns_is_a_unit_that_reloads_and_comes_back_and_goes(edge: Edge):
 
 def test_systemd_resolved_is_led_to_coredns_for_its_zones_alone_and_back(edge: Edge):
     edge.sh(INSTALL_RESOLVED)
+    edge.sh(OTHER_SERVER)
     before = edge.run("resolvectl", "status")
     assert "127.0.0.53" in edge.sh("ss -H -lnu sport = :53"), "the stub that is in nobody's way"
 
     settings(edge, dns_resolver="node")
+    refused = edge.project.svcform("plan")
+    said = " ".join((refused.out + refused.err).split())
+    assert "resolved.conf.d/site.conf names servers" in said
+    settings(edge, dns_resolver="node", dns_forward=["192.0.2.53"])
     planned = edge.project.svcform("plan")
     assert f"+ dns file {DROP_IN}" in " ".join(planned.out.split())
     assert "DNS=169.254.20.10" in planned.out

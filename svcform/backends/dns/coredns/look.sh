@@ -44,7 +44,13 @@ writer() {
 	*) echo "who writes $target, to which it is a link," ;;
 	esac
 }
-printf 'resolver\t%s\n' "$(writer)"
+written_by=$(writer)
+printf 'resolver\t%s\n' "$written_by"
+# Who else names servers for systemd-resolved, which asks but one of all.
+[ "$written_by" != systemd-resolved ] ||
+	grep -lsE '^[ 	]*DNS[ 	]*=[ 	]*[^ 	]' /etc/systemd/resolved.conf /etc/systemd/resolved.conf.d/*.conf \
+		/run/systemd/resolved.conf.d/*.conf /usr/lib/systemd/resolved.conf.d/*.conf |
+	sed "\\|^$drop_in\$|d;s/^/resolver-rival$tab/"
 before=$resolv
 ! is_led $resolv || before=$folder/resolv.conf.before
 [ ! -e "$before" ] || grep -E '^(search|domain|options|sortlist)[ 	]' "$before" | head -n 10 | sed "s/^/resolver-line$tab/"

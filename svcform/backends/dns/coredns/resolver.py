@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 
 from svcform.backends.contract import Reading
 from svcform.backends.dns.coredns.corefile import HEADER
@@ -24,7 +25,9 @@ def read_resolver(readings: Mapping[str, Reading]) -> Resolver:
     owner = next(facts_of(readings, "resolver"), "")
     words = (line.split() for line in facts_of(readings, "resolver-line"))
     lines = [" ".join(w) for w in words if w and w[0] in _KEPT]
-    return Resolver(_printable(owner), tuple(line for line in lines if line == _printable(line)))
+    kept = tuple(line for line in lines if line == _printable(line))
+    rivals = tuple(map(_printable, facts_of(readings, "resolver-rival")))
+    return Resolver(_printable(owner), kept, rivals)
 
 
 def resolver_file(intent: Intent, facts: Facts) -> Iterator[File]:
@@ -33,7 +36,10 @@ def resolver_file(intent: Intent, facts: Facts) -> Iterator[File]:
         return
     if facts.resolver.owner == RESOLVED and intent.zones:
         domains = " ".join(f"~{zone.origin.rstrip('.')}" for zone in intent.zones.zones)
-        lines = [HEADER, "[Resolve]", f"DNS={RESOLVER_ADDRESS}", f"Domains={domains}"]
+        # Of several servers systemd-resolved asks only one: CoreDNS takes the others' place.
+        emptied = ["DNS="] if facts.resolver.rivals else []
+        servers = [*emptied, f"DNS={RESOLVER_ADDRESS}"]
+        lines = [HEADER, "[Resolve]", *servers, f"Domains={domains}"]
         yield File(DROP_IN, _text(lines))
     else:
         lines = [HEADER, f"nameserver {RESOLVER_ADDRESS}", *facts.resolver.lines]
@@ -58,11 +64,30 @@ def resolver_problem(intent: Intent, listen: Sequence[str], facts: Facts) -> str
             "with dns_resolver the node asks its CoreDNS for every name, which refuses all that "
             "are not its own: set dns_forward to the servers that the node asks now"
         )
+    if owner == RESOLVED and (problem := _rival(facts.resolver.rivals, settings.dns_forward)):
+        return problem
     for server in settings.dns_forward:
         if _is_here(server, listen):
             return (
                 f"dns_forward has {server}, which is the node itself: a question would go round in "
                 "circles. Set it to the servers behind that one"
+            )
+    return ""
+
+
+def _rival(rivals: Sequence[str], forward: Sequence[str]) -> str:
+    """Why servers that somebody else names would be asked instead; empty where they would not."""
+    if rivals and not forward:
+        return (
+            f"{rivals[0]} names servers for {RESOLVED}, which asks but one of all servers for all "
+            "names: set dns_forward to those, so that CoreDNS takes their place"
+        )
+    name = PurePosixPath(DROP_IN).name
+    for path in map(PurePosixPath, rivals):
+        if path.parent.suffix == ".d" and path.name > name:
+            return (
+                f"{path} names servers for {RESOLVED}, and is read behind {DROP_IN}: take DNS= out "
+                f"of it, or give it a name that sorts before {name}"
             )
     return ""
 
