@@ -131,6 +131,25 @@ def test_what_somebody_wrote_into_a_file_is_put_right(node: NodeUnderTest, how: 
     assert node.changes_left(intent) == {}
 
 
+@pytest.mark.parametrize("how", ["echo '    bend' >>", "echo bend >"])
+def test_what_somebody_had_broken_goes_back_as_it_was(node: NodeUnderTest, how: str):
+    intent, run = intent_of(world(1)), node.arena.run
+    scripts = SCRIPTS[USERSPACE.name]
+    restore = scripts.restore.replace("pause=$((5 ", "pause=$((1 ")
+    node.apply(intent)
+    run("sh", "-c", f"{how}/etc/svcform/haproxy/services/test.web.cfg")
+    there = "cat /etc/svcform/*/services/* | cksum; pgrep -c haproxy"
+    before = run("sh", "-c", there)
+    run("sh", "-c", f"mkdir /run/kept\n{scripts.save}", "sh", "/run/kept")
+    node.apply(intent)
+
+    run("sh", "-c", restore, "sh", "/run/kept")
+
+    assert run("sh", "-c", f"rm -r /run/kept; {there}") == before
+    node.apply(intent)
+    assert node.changes_left(intent) == {}
+
+
 def test_files_stay_where_no_program_can_list_them(node: NodeUnderTest):
     intent = intent_of(world(1))
     node.apply(intent)

@@ -36,7 +36,8 @@ done
 for entry in $(cat "$saved/binaries" 2>/dev/null); do revive "$entry" || exit 1; done
 act=
 same() { [ "$(cksum <"$1")" = "$(cksum <"$2")" ]; } 2>/dev/null
-same "$saved/coredns/Corefile" "$folder/Corefile" || {
+# Where somebody had removed it, what is there stays.
+[ ! -e "$saved/coredns/Corefile" ] || same "$saved/coredns/Corefile" "$folder/Corefile" || {
 	cp -p "$saved/coredns/Corefile" "$folder/.Corefile.new" && mv "$folder/.Corefile.new" "$folder/Corefile" || exit 1
 	act=reload
 }

@@ -32,8 +32,10 @@ put_back() { # SERVER FOLDER MOMENT
 	[ -e "$2/$1.runs" ] && [ "$SVCFORM_BOOT" != boot ] || return 0
 	[ -n "$(server "$1")" ] || verb=restart
 	[ -n "$verb" ] || is_current "$1" || verb=reload
-	[ -z "$verb" ] || { act "$1" "$verb" && prove "$1"; }
+	[ -z "$verb" ] || { act "$1" "$verb" && prove "$1"; } || is_refused "$1"
 }
+# Files that somebody broke before it was kept: the server goes on with what it has read.
+is_refused() { [ -n "$(server "$1")" ] && ! check "$1" "$etc/$1" 2>/dev/null; }
 # Clients that go on would be taken for ever to where nobody is any more.
 send_anew() {
 	has conntrack || return 0

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from svcform.backends.dns.coredns.scripts import FUNCTIONS, SETTLE
+from svcform.backends.dns.coredns.scripts import FUNCTIONS, RESTORE, SETTLE
 
 COREFILE = "/etc/svcform/coredns/Corefile"
 SHELLS = pytest.mark.parametrize("shell", [["dash"], ["busybox", "sh"]], ids=lambda words: words[0])
@@ -58,3 +58,16 @@ def test_a_start_is_proven_also_where_no_file_changed(shell, verb, proven, tmp_p
     script = f"SVCFORM_STATE={tmp_path}\n{script}"
 
     assert run(shell, script, f"service\t{verb}\nprove\n") == (proven, "")
+
+
+@SHELLS
+def test_a_corefile_that_somebody_had_removed_keeps_nothing_else_from_going_back(shell, tmp_path):
+    saved, etc = tmp_path / "saved", tmp_path / "etc"
+    (saved / "coredns").mkdir(parents=True)
+    (etc / "svcform/coredns").mkdir(parents=True)
+    (etc / "svcform/coredns/Corefile").write_text("# mended\n")
+    (etc / "svcform/coredns/late.zone").write_text("")
+
+    run(shell, f"set -- {saved}\nSVCFORM_STATE={tmp_path}\n{RESTORE}".replace("/etc/", f"{etc}/"))
+
+    assert [path.name for path in (etc / "svcform/coredns").iterdir()] == ["Corefile"]
