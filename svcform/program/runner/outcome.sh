@@ -180,9 +180,11 @@ ended_early() {
 	[ -e "$dir/maker" ] || [ -e "$dir/worker" ] || return 1
 	! running maker 2>/dev/null && ! running worker 2>/dev/null && [ ! -e "$dir/outcome" ]
 }
-adopt() { # a run whose processes are gone: be its guard
+adopt() { # a run that has no guard, or whose guard is gone: be its guard
 	end_rest guard
 	last=$(cat "$dir/guard" 2>/dev/null)
+	# Somebody else may be by now; two would take what they put back from under each other.
+	! running guard 2>/dev/null || return 0
 	heir=$dir/heir.${last%% *}
 	# Of many heirs, one; of one that was killed before it was the guard, the next.
 	while { read -r pid start <"$heir"; } 2>/dev/null; do

@@ -3,6 +3,7 @@
 # What comes is there before what goes.  Host settings come first: rules that find no forwarding, or
 # no route, would stop their traffic.
 put_all_back() { # FOLDER LEFT RESTORED: rows of Services that go and come back
+	[ -d "$1" ] || return 1
 	failed=0
 	rm -f "$1"/*.goes
 	restore_each "$1" coming -n

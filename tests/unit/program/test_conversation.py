@@ -62,3 +62,20 @@ def test_a_run_that_another_one_puts_in_order_is_followed_to_its_end(
     (run / "outcome").write_text("rolled-back\n")
     assert following.communicate(timeout=60)[0].startswith("outcome\trolled-back\n")
     assert not (run / "guard").exists()
+
+
+@SHELLS
+@pytest.mark.parametrize("who", ["guard", "heir."])
+def test_a_run_has_one_guard(run: Path, shell: list[str], who: str) -> None:
+    """A guard that starts late finds the worker in its place; an heir, the guard of just now."""
+    boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+    (run.parent.parent / "lock").write_text(f"run\t0\nboot\t{boot}")
+    stat = Path("/proc/self/stat").read_text().rpartition(") ")[2].split()
+    living = f"{os.getpid()} {stat[19]}\n"
+    (run / who).write_text(living)
+    main = shell_source("runner/main.sh")
+    late = start(run, shell, f"set -- guard {run}\n{main}")
+    assert late.wait(10) == 0
+    assert (run / who).read_text() == living
+    assert (run / "guard").exists() is (who == "guard")
+    assert (run / "phase").read_text() == "running\n"

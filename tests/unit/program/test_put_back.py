@@ -42,6 +42,13 @@ def test_host_settings_come_before_the_rules_that_need_them(
     ]
 
 
+def test_a_state_that_is_gone_takes_nothing_along(tmp_path: Path) -> None:
+    """Another one may have taken it away just now."""
+    environment = {**os.environ, "SVCFORM_STATE": str(tmp_path)}
+    command = ["dash", "-c", rollback_script(), "runner"]
+    assert subprocess.run(command, check=False, env=environment, timeout=60).returncode == 1
+
+
 def test_every_backend_has_its_place() -> None:
     names = [sorted(b.name for b in order) for order in (registry.RESTORED, registry.BACKENDS)]
     assert names[0] == names[1]
