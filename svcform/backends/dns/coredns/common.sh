@@ -18,6 +18,8 @@ naming() {
 		ls -d /proc/[0-9]*/cmdline
 	fi
 }
+# What runs in a container on the node is not the node's.
+is_here() { [ "$(readlink "/proc/$1/ns/net")" = "$(readlink /proc/self/ns/net)" ]; }
 # The process that serves our Corefile; a zombie doesn't.
 server() {
 	for entry in $(naming); do
@@ -28,6 +30,7 @@ server() {
 		esac
 		found=${entry#/proc/}
 		found=${found%/cmdline}
+		is_here "$found" || continue
 		grep -q '^State:.[ZX]' "/proc/$found/status" 2>/dev/null || printf '%s\n' "$found"
 	done 2>/dev/null | head -n 1
 }

@@ -47,6 +47,20 @@ def test_the_server_is_who_was_told_our_corefile_and_not_who_started_it(shell, p
 
 
 @SHELLS
+def test_a_server_in_a_container_on_the_node_is_not_the_nodes(shell, tmp_path):
+    command = ["coredns", "-conf", COREFILE]
+    processes(tmp_path / "proc", (command, "S"), (command, "S"))
+    for process, number in (("self", 1), ("101", 2), ("102", 1)):
+        space = tmp_path / "proc" / process / "ns/net"
+        space.parent.mkdir(parents=True)
+        space.symlink_to(f"net:[{number}]")
+
+    script = FUNCTIONS.replace("/proc/", f"{tmp_path}/proc/")
+
+    assert run(shell, f"{script}\nserver") == ("102\n", "")
+
+
+@SHELLS
 @pytest.mark.parametrize(
     ("verb", "proven"), [("restart", "proven\n"), ("reload", "proven\n"), ("enable", "")]
 )
