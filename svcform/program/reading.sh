@@ -63,6 +63,7 @@ fact_sysctls() {
 	# The shell's own "read" takes a byte at a time, and a sysctl gives no more than the first.
 	grep -s . net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/ipv6/conf/all/forwarding \
 		net/ipv6/conf/all/disable_ipv6 net/ipv6/conf/*/accept_ra \
+		net/ipv4/conf/*/src_valid_mark \
 		net/bridge/bridge-nf-call-iptables net/bridge/bridge-nf-call-ip6tables \
 		net/netfilter/nf_conntrack_tcp_be_liberal net/netfilter/nf_conntrack_max \
 		net/ipv4/ip_local_port_range net/ipv4/ip_local_reserved_ports |

@@ -52,9 +52,8 @@ class IpvsBackend:
     def caveats(
         self, readings: Mapping[str, Reading], facts: Facts, intent: Intent
     ) -> tuple[Diagnostic, ...]:
-        """Foreign virtual services that are in the way."""
-        del facts
-        return caveats.caveats(readings, intent)
+        """Foreign virtual services that are in the way, and a kernel that drops marked packets."""
+        return caveats.caveats(readings, facts, intent)
 
 
 IPVS = IpvsBackend()

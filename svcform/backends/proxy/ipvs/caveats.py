@@ -1,7 +1,12 @@
-"""Foreign virtual services where ours are to be, or that look like ours: found before the apply."""
+"""What keeps packets from ours: found before the apply.
+
+Foreign virtual services where ours are to be, or that look like ours, and how the node checks
+where packets come from.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from svcform.backends.contract import Reading
@@ -10,12 +15,20 @@ from svcform.diagnostics import Diagnostic, Severity
 from svcform.lang.ipset.save import Saved, mark_of
 from svcform.lang.ipvs.listing import Found
 from svcform.lang.ipvs.service import AddressService, Caught, MarkedService
-from svcform.model.net import endpoint_text
+from svcform.model.facts import Facts
+from svcform.model.net import Family, endpoint_text
 from svcform.policy import marks
 from svcform.policy.intent import Frontend, Intent
+from svcform.policy.node_addresses import resolve
+
+_SRC_VALID_MARK = re.compile(r"net\.ipv4\.conf\.(.+)\.src_valid_mark")
+#: What of those names is no link that clients come through.
+_NO_LINKS = frozenset({"default", "lo"})
 
 
-def caveats(readings: Mapping[str, Reading], intent: Intent) -> tuple[Diagnostic, ...]:
+def caveats(
+    readings: Mapping[str, Reading], facts: Facts, intent: Intent
+) -> tuple[Diagnostic, ...]:
     """All that stands in the way."""
     sets = known_sets(readings)
     known = list(known_services(readings, sets))
@@ -23,7 +36,11 @@ def caveats(readings: Mapping[str, Reading], intent: Intent) -> tuple[Diagnostic
     foreign = {caught_of(place, found) for place, found in all_services(readings).items()} - ours
     taken = {found for found in foreign if isinstance(found, AddressService)}
     lookalikes = _unknown(known, sets, intent)
-    return (*(_taken(taken, intent) if taken else ()), *lookalikes)
+    return (
+        *(_taken(taken, facts, intent) if taken else ()),
+        *lookalikes,
+        *_validated_by_mark(facts, intent),
+    )
 
 
 def _unknown(
@@ -61,19 +78,23 @@ def _looks_like_ours(caught: MarkedService, node: str) -> Diagnostic:
     )
 
 
-def _taken(foreign: set[AddressService], intent: Intent) -> Iterator[Diagnostic]:
+def _taken(foreign: set[AddressService], facts: Facts, intent: Intent) -> Iterator[Diagnostic]:
+    node_port = resolve(intent.settings, facts, intent.connection_host).node_port
     for group in (intent.common, intent.own):
         for port in group.ports:
             for frontend in port.frontends:
-                found = _at(foreign, frontend)
+                found = _at(foreign, frontend, node_port[port.family])
                 if found is not None:
                     yield _found(found, port.name, intent.node_name, frontend)
 
 
-def _at(foreign: set[AddressService], frontend: Frontend) -> AddressService | None:
+def _at(
+    foreign: set[AddressService], frontend: Frontend, node_port: tuple[str, ...]
+) -> AddressService | None:
+    addresses = node_port if frontend.address is None else (frontend.address,)
     for each in foreign:
-        here = frontend.address is None or frontend.address == each.address
-        if here and (each.protocol, each.port) == (frontend.protocol.value, frontend.port):
+        place = (each.protocol, each.port)
+        if each.address in addresses and place == (frontend.protocol.value, frontend.port):
             return each
     return None
 
@@ -91,3 +112,24 @@ def _found(found: AddressService, name: str, node: str, frontend: Frontend) -> D
         f"{node} has a virtual service {found.protocol.lower()} {where} in IPVS that is not "
         f"svcform's, and {name} is to be there, too: {what}. Remove the one or the other.",
     )
+
+
+def _validated_by_mark(facts: Facts, intent: Intent) -> Iterator[Diagnostic]:
+    """The way to a client, looked up with our mark, is the node itself: a martian."""
+    links = sorted(
+        found[1]
+        for name, value in facts.sysctls.items()
+        if value == "1" and (found := _SRC_VALID_MARK.fullmatch(name))
+    )
+    links = ["all"] if "all" in links else [link for link in links if link not in _NO_LINKS]
+    groups = (intent.common, intent.own)
+    if links and any(port.family is Family.IPV4 for group in groups for port in group.ports):
+        names = ", ".join(f"net.ipv4.conf.{link}.src_valid_mark" for link in links)
+        yield Diagnostic(
+            "SVC425",
+            Severity.ERROR if links == ["all"] else Severity.WARNING,
+            "The kernel drops clients' packets, which it checks with their mark",
+            f"{intent.node_name} has {names}=1, as wg-quick sets it for a tunnel that takes "
+            "everything: the kernel looks up the way back to a client with the mark that leads "
+            "its packet to a Service, and drops it. Set it to 0, or choose another proxy_mode.",
+        )
