@@ -31,7 +31,7 @@ from tests.unit.engine.node import PROJECT, LabNode, intent, opener, port, works
 
 pytestmark = [pytest.mark.root, pytest.mark.parametrize("shell", ["dash"], indirect=True)]
 
-OPTIONS = ApplyOptions(who="alice", source="laptop", run_timeout=20, confirm_timeout=2)
+OPTIONS = ApplyOptions(who="alice", source="laptop", run_timeout=60, confirm_timeout=30)
 
 
 def plan(node: Node, *ports: PortIntent, project: str = PROJECT, take_over: bool = False) -> Plan:
@@ -74,7 +74,7 @@ def wait_for(path: Callable[[], list[Path]]) -> Path:
     return found[0]
 
 
-def start_without_confirming(lab_node: LabNode, made: Plan, confirm_timeout: int = 2) -> bytes:
+def start_without_confirming(lab_node: LabNode, made: Plan, confirm_timeout: int) -> bytes:
     """What a controller does that dies before it confirms."""
     node = made.nodes[0]
     assert node.binding is not None
@@ -86,7 +86,7 @@ def start_without_confirming(lab_node: LabNode, made: Plan, confirm_timeout: int
         "found_project": node.project,
         "found_layout": str(node.layout),
         "machine": node.binding.machine_id,
-        "run_timeout": "20",
+        "run_timeout": "60",
         "confirm_timeout": str(confirm_timeout),
         "absent": "0",
         "nonce": secrets.token_hex(16),
@@ -106,7 +106,7 @@ def start_without_confirming(lab_node: LabNode, made: Plan, confirm_timeout: int
 
 def test_without_a_confirmation_the_node_goes_back_by_itself(lab_node: LabNode) -> None:
     before = settings(lab_node)
-    answer = start_without_confirming(lab_node, plan(lab_node.node(), port()))
+    answer = start_without_confirming(lab_node, plan(lab_node.node(), port()), confirm_timeout=10)
     assert answer.startswith(b"outcome\tawaiting\n")
     assert settings(lab_node) != before
     lab_node.wait_until_idle()
@@ -131,7 +131,7 @@ def test_a_killed_runner_is_undone_by_its_guard(lab_node: LabNode) -> None:
 
 def test_a_killed_guard_stops_the_run(lab_node: LabNode) -> None:
     before = settings(lab_node)
-    made = with_step(with_step(plan(lab_node.node(), port()), "sleep", "1"), "true")
+    made = with_step(with_step(plan(lab_node.node(), port()), "sleep", "5"), "true")
     with ThreadPoolExecutor() as pool:
         result = pool.submit(carry_out, lab_node.node(), made)
         guard = wait_for(lambda: list(lab_node.state.glob("runs/*/guard")))
@@ -209,16 +209,16 @@ def test_what_a_lost_upload_left_goes_with_the_next_run(lab_node: LabNode) -> No
 def test_steps_that_take_too_long_are_undone(lab_node: LabNode) -> None:
     before = settings(lab_node)
     made = with_step(plan(lab_node.node(), port()), "sleep", "30")
-    outcome = carry_out(lab_node.node(), made, replace(OPTIONS, run_timeout=2))
+    outcome = carry_out(lab_node.node(), made, replace(OPTIONS, run_timeout=10))
     assert outcome.result is Result.ROLLED_BACK
     assert re.fullmatch(
-        r"The steps took longer than 2 s; the last was the step \"one more\": sleep 30\.",
+        r"The steps took longer than 10 s; the last was the step \"one more\": sleep 30\.",
         outcome.detail,
     )
     assert settings(lab_node) == before
     lab_node.wait_until_idle()
     made = with_step(plan(lab_node.node(), port()), "true", rehearsal=("sleep", "30"))
-    outcome = carry_out(lab_node.node(), made, replace(OPTIONS, run_timeout=2))
+    outcome = carry_out(lab_node.node(), made, replace(OPTIONS, run_timeout=10))
     assert outcome.detail.endswith('; the last was the rehearsal of "one more": sleep 30.')
     lab_node.wait_until_idle()
 
@@ -257,7 +257,7 @@ def test_a_tool_that_hangs_on_the_way_back_is_ended_and_named(lab_node: LabNode)
     hangs = f"echo once >>{tried} && exec sleep 53"
     checkpoints = (replace(first, restore=hangs), *others)
     stuck = replace(made, nodes=(replace(made.nodes[0], checkpoints=checkpoints),))
-    outcome = carry_out(lab_node.node(), stuck, replace(OPTIONS, run_timeout=3))
+    outcome = carry_out(lab_node.node(), stuck, replace(OPTIONS, run_timeout=10))
     assert outcome.result is Result.CHANGED
     assert re.search(r'could not be put back; .* "sleep 53" had not ended', outcome.detail)
     assert tried.read_text() == "once\n"
