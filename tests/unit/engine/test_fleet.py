@@ -68,12 +68,14 @@ def test_another_error_of_ours_keeps_its_words() -> None:
 
 def test_no_more_than_forks_at_a_time() -> None:
     lock, now, most = threading.Lock(), 0, 0
+    gate = threading.Barrier(4)
 
     def work(node: Node) -> None:
         nonlocal now, most
         with lock:
             now += 1
             most = max(most, now)
+        gate.wait(60)
         time.sleep(0.01)
         with lock:
             now -= 1
@@ -98,11 +100,11 @@ def test_no_nodes_are_no_work() -> None:
 @pytest.mark.parametrize("moment", [0.0, 0.1])
 def test_the_first_interrupt_starts_no_more_and_waits(moment: float) -> None:
     """Also one that comes while threads are started, or just when a queue gives something."""
-    started = threading.Semaphore(0)
+    started, heard = threading.Semaphore(0), threading.Event()
 
     def work(node: Node) -> str:
         started.release()
-        time.sleep(0.5)
+        heard.wait(60)
         return "done"
 
     def interrupt() -> None:
@@ -113,7 +115,12 @@ def test_the_first_interrupt_starts_no_more_and_waits(moment: float) -> None:
 
     threading.Thread(target=interrupt).start()
     told: list[Sequence[str]] = []
-    outcomes = fleet.run(NODES, work, forks=2, on_interrupt=told.append)
+
+    def hear(names: Sequence[str]) -> None:
+        told.append(names)
+        heard.set()
+
+    outcomes = fleet.run(NODES, work, forks=2, on_interrupt=hear)
     assert len(told) == 1
     assert moment == 0 or told == [["edge-0", "edge-1"]]
     assert [outcomes["edge-0"], outcomes["edge-1"]] == ["done", "done"]
@@ -129,15 +136,15 @@ def test_the_second_interrupt_leaves() -> None:
         "    print('started', flush=True)\n"
         "    time.sleep(60)\n"
         "try:\n"
-        "    fleet.run(NODES[:1], work)\n"
+        "    fleet.run(NODES[:1], work, on_interrupt=lambda _: print('interrupted', flush=True))\n"
         "except KeyboardInterrupt:\n"
         "    sys.exit(130)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
     assert process.stdout is not None
     with process.stdout as stdout:
-        stdout.readline()
-        for _ in range(2):
+        for said in (b"started\n", b"interrupted\n"):
+            assert stdout.readline() == said
             time.sleep(0.3)
             process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130
