@@ -85,8 +85,8 @@ def test_a_nonce_is_hexadecimal(nonce: str) -> None:
 
 def test_a_tool_that_hangs_ends_the_reading_and_is_named() -> None:
     """In every shell, packed or not; nothing of it is left."""
-    hangs = ("a.slow", "x=$(sh -c 'sleep 53; :' iptables-save -t nat) | cat")
-    script = reading_script([("a.good", "echo x"), hangs], limit=4)
+    hangs = ("a.slow", "x=$(sh -c 'sleep 61; :' iptables-save -t nat) | cat")
+    script = reading_script([("a.good", "echo x"), hangs], limit=3)
     shells = [["dash"], ["busybox", "sh"], ["bash", "--posix"]]
     readings = [
         (subprocess.Popen([*shell, "-c", script], stdin=PIPE, stdout=PIPE, stderr=PIPE), compress)
@@ -97,8 +97,8 @@ def test_a_tool_that_hangs_ends_the_reading_and_is_named() -> None:
         out, err = reading.communicate(reading_input(NONCE, compress=compress), timeout=60)
         assert reading.returncode == -9
         assert re.search(
-            rb"^svcform-remark\tended\t\d+\ta.slow: sh -c sleep 53; : iptables-save -t nat$", err
+            rb"^svcform-remark\tended\t\d+\ta.slow: sh -c sleep 61; : iptables-save -t nat$", err
         )
         with pytest.raises(ReadingFailed):
             parse_reading(out, NONCE)
-    assert subprocess.run(["pgrep", "-f", "^sleep 53"], check=False).returncode == 1
+    assert subprocess.run(["pgrep", "-f", "^sleep 61"], check=False).returncode == 1
