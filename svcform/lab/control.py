@@ -16,7 +16,7 @@ from pathlib import Path
 from svcform.errors import LabError
 from svcform.lab.spec import CONTROL
 
-_TIMEOUT = 60.0
+_TIMEOUT = 180.0
 
 
 async def serve_control(

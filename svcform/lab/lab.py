@@ -115,7 +115,7 @@ class Lab:
         argv: Sequence[str],
         *,
         given: bytes = b"",
-        timeout: float = 60,
+        timeout: float = 300,
         machine: bool = True,
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command in a place of the lab (see :meth:`command`), both streams captured."""

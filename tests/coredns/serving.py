@@ -94,6 +94,8 @@ def with_plugin(folder: Path, worlds: Sequence[World], api: str) -> Iterator[ran
         keys = " ".join(f"{origin}:{port}" for origin in origins)
         blocks.append(f"{keys} {{\n kubernetes {' '.join(origins)} {{\n  {inside}\n }}\n}}\n")
     with _running(folder / "plugin", blocks, ports):
+        for world, port in zip(worlds, ports, strict=True):
+            _await_objects(port, zones_of(world)[0].origin)
         yield ports
 
 
@@ -145,8 +147,16 @@ def _running(folder: Path, blocks: list[str], ports: range) -> Iterator[None]:
             process.wait()
 
 
+def _await_objects(port: int, origin: str) -> None:
+    """The plugin serves without its API server's objects after five seconds (kubernetes 1.15)."""
+    deadline = time.monotonic() + 120
+    while ask_all([Question(f"nobody.{origin}", "A")], port)[0].rcode == "SERVFAIL":
+        assert time.monotonic() < deadline, f"{origin} is not served"
+        time.sleep(0.1)
+
+
 def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while True:
         assert process.poll() is None, f"CoreDNS ended: {log.read_text(errors='replace')}"
         assert time.monotonic() < deadline, f"CoreDNS: {log.read_text(errors='replace')}"

@@ -88,7 +88,7 @@ def test_a_wait_whose_controller_is_killed_ends_in_the_state_of_before(site: Sit
     site.applied()
     site.write(**settings("iptables"))
     with Watch(site) as watch:
-        applying = site.project.start("apply", "--auto-approve", "--confirm-timeout", "15")
+        applying = site.project.start("apply", "--auto-approve", "--confirm-timeout", "40")
         watch.until(False, True)
         applying.kill()
         applying.communicate()

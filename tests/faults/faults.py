@@ -107,7 +107,7 @@ def cut_link(scene: Scene) -> None:
     scene.node.lab.cut(scene.node.name)
     scene.release()
     # Longer than any timer on the node, and than the node needs to go back.
-    wait_until(scene.node.outcome, 40)
+    wait_until(scene.node.outcome, 240 if scene.node.run_folder() else 40)
     time.sleep(0.5)
     scene.node.lab.mend(scene.node.name)
 

@@ -115,12 +115,15 @@ def _be_svcform(folder: str, words: tuple[str, ...], said: str) -> None:
     # Where the server has imported it, and not this process.
     main = importlib.import_module("svcform.cli.main").main
 
-    code = main(list(words))
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # multiprocessing says 255 where two threads look at one process at once, and to start one is to
-    # look at all.
-    Path(said, "code").write_text(str(code))
+    code = 1
+    try:
+        code = main(list(words))
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # multiprocessing says 255 where two threads look at one process at once, and to start one
+        # is to look at all.
+        Path(said, "code").write_text(str(code))
     os._exit(code)
 
 

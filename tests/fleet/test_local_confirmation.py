@@ -80,7 +80,7 @@ class Machine:
                 said += os.read(ours, 4096)
             if answer:
                 os.write(ours, answer)
-            process.communicate(timeout=60)
+            process.communicate(timeout=300)
         os.close(ours)
         return process.returncode, said.decode()
 

@@ -30,6 +30,10 @@ kill -STOP $(cut -d ' ' -f 1 /var/lib/svcform/runs/*/guard)
 until [ -e /var/lib/svcform/runs/*/confirmed ]; do sleep 0.01; done
 """
 LET_IT_DECIDE = "kill -CONT $(cut -d ' ' -f 1 /var/lib/svcform/runs/*/guard)"
+LEFT = """
+ls /var/lib/svcform/lock 2>/dev/null
+grep -l svcform/run[s] /proc/[0-9]*/cmdline 2>/dev/null
+"""
 # A `cat` that never hears that its input ended: so it is with an sshd that hangs.
 DEAF = r"""
 mkdir -p /home/deaf
@@ -69,7 +73,7 @@ class Node:
 
     def applies(self, *words):
         """The apply, on its way in the background."""
-        command = ("apply", "-o", "json", "--auto-approve", "--timeout", "3", *words)
+        command = ("apply", "-o", "json", "--auto-approve", "--timeout", "15", *words)
         return ThreadPoolExecutor(max_workers=1).submit(self.project.svcform, *command)
 
     def has_services(self):
@@ -77,8 +81,10 @@ class Node:
 
     def is_idle(self):
         """Nothing of svcform's runs, no lock is left, and a plan finds nothing to do."""
-        assert self.on("ls /var/lib/svcform/lock 2>/dev/null") == ""
-        assert self.on("grep -l svcform/run[s] /proc/[0-9]*/cmdline 2>/dev/null") == ""
+        limit = time.monotonic() + 60  # who is told how a run ends hears it before its last act
+        while left := self.on(LEFT):
+            assert time.monotonic() < limit, left
+            time.sleep(0.2)
         return self.project.svcform("plan", "--detailed-exitcode").code == 0
 
 
@@ -120,13 +126,13 @@ def test_a_cut_link_is_noticed_and_the_apply_goes_on_once_it_is_mended(node):
     assert not applying.done()
     node.lab.mend("n1")
 
-    assert outcome(applying.result(timeout=60)) == (0, "applied")
+    assert outcome(applying.result(timeout=240)) == (0, "applied")
     assert node.is_idle()
 
 
 def test_a_node_that_stays_away_goes_back_and_is_said_to(node):
     begun = time.monotonic()
-    applying = node.applies("--run-timeout", "4", "--confirm-timeout", "2")
+    applying = node.applies("--run-timeout", "10", "--confirm-timeout", "2")
     node.on(IN_THE_MIDDLE)
     node.lab.cut("n1")
 
@@ -135,7 +141,7 @@ def test_a_node_that_stays_away_goes_back_and_is_said_to(node):
     assert outcome(said) == (5, "rolled-back")
     assert "n1 does not answer any more; waiting up to" in said.err
     assert "goes back to its state of before by itself" in message(said)
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 240
     assert not node.has_services()
 
 

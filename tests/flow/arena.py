@@ -59,7 +59,7 @@ class Seen:
 
     ``verdict`` is ``delivered``, ``REJECT``, ``DROP`` or ``ICMP type/code``.  Where delivered:
     the address, port and source with which it arrived, and whether the answer came back from
-    where the flow had been sent to.
+    where the flow had been sent to; ``came`` is how it came, if it did.
     """
 
     verdict: str
@@ -67,6 +67,7 @@ class Seen:
     port: int = 0
     source: str = ""
     answered: bool = False
+    came: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)
@@ -125,15 +126,21 @@ class Arena:
                 result += self._send_batch(flows[start : start + _BATCH])
         return result
 
-    def _forget(self, connections: int) -> None:
-        """Keep source ports from coming round to a connection that conntrack still knows."""
+    def forget(self) -> None:
+        """Have conntrack know no connection: a test that holds some begins with this.
+
+        So do source ports not come round to one that it still knows; see :meth:`send`.
+        """
+        self.run("conntrack", "-F")
+        self._since_flush = 0
+
+    def _count(self, connections: int) -> None:
+        if self._since_flush + connections > _PORTS // 2:
+            self.forget()
         self._since_flush += connections
-        if self._since_flush > _PORTS // 2:
-            self.run("conntrack", "-F")
-            self._since_flush = connections
 
     def _send_batch(self, flows: Sequence[Flow]) -> list[Seen]:
-        self._forget(len(flows))
+        self._count(len(flows) + 2 * len(_MARKERS))
         watch = _Watch()
         for sent, flow in enumerate(flows, start=1):
             token = next(self._tokens)
@@ -271,7 +278,9 @@ class _Watch:
                 (answer.source, answer.source_port, answer.destination)
                 == (flow.destination, flow.port, flow.source)
             )
-            return Seen("delivered", packet.destination, packet.port, packet.source, answered)
+            came = f"{answer.source} {answer.source_port} -> {answer.destination}" if answer else ""
+            at, port, source = packet.destination, packet.port, packet.source
+            return Seen("delivered", at, port, source, answered, came)
         icmp = self.refused.get(token)
         if icmp is None:
             return Seen("DROP")

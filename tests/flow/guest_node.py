@@ -39,7 +39,7 @@ _INIT = Path(__file__).parent / "guest-init.sh"
 _LINK, _CONTROL = "tap0", "tap1"
 _CONTROL_ADDRESSES = ("169.254.77.1", "169.254.77.2")
 _PORT = 7777
-_PATIENCE = 120.0
+_PATIENCE = 400.0
 _LARGE = 16 << 10
 #: With a rule of theirs the guest's kernel doesn't end the connections that are made by hand on it.
 _TOOLS = ("iptables", "ip6tables")
@@ -53,7 +53,7 @@ class GuestNode:
     guest: Guest
     control: socket.socket
     ears: tuple[socket.socket, ...] = ()  # it tells when it is asked to settle
-    patience: float = 60.0
+    patience: float = 300.0
     _numbers: Iterator[int] = field(default_factory=itertools.count)
     _said: list[bytes] = field(default_factory=list)
     _heard: list[bytes] = field(default_factory=list)

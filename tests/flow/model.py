@@ -261,5 +261,6 @@ def _judge_source(expected: Expected, flow: Flow, seen: Seen, own: frozenset[str
     if place not in expected.either and changed != (place in expected.masqueraded):
         return f"{flow}: at {place} the source is {seen.source}"
     if not seen.answered and seen.address not in own:
-        return f"{flow}: the answer of {place} does not come back from {flow.destination}"
+        came = seen.came or "not at all"
+        return f"{flow}: the answer of {place} does not come back from there, but {came}"
     return ""

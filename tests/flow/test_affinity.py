@@ -25,8 +25,9 @@ KEY = NamespacedName("test", "sticky")
 PORT, NODE_PORT = 80, 30080
 CLUSTER_IPS = {Family.IPV4: "10.96.0.80", Family.IPV6: "fd00:96::80"}
 CLIENTS = {Family.IPV4: "203.0.113.{}", Family.IPV6: "2001:db8:113::{:x}"}
-#: So many that they would not all stay with one of two endpoints by chance (1 in 10^9).
-CROWD = 30
+#: So many that they would not all stay with one of two endpoints by chance (1 in 10^9), and no
+#: multiple of the endpoints: turns would stand where they stood.
+CROWD = 31
 
 #: IPVS remembers a client for as long as it knows a connection of its, and nobody ends these.
 LASTING = {ProxyMode.IPVS}

@@ -38,7 +38,9 @@ def nodes(request: pytest.FixtureRequest) -> Iterator[Nodes]:
 
 @pytest.fixture
 def node(nodes: Nodes, backend: Backend) -> NodeUnderTest:
-    return nodes.of(backend)
+    chosen = nodes.of(backend)
+    chosen.arena.forget()
+    return chosen
 
 
 def world(backend: Backend, *ready: int, terminating: int | None = None) -> World:

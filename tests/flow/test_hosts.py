@@ -87,7 +87,7 @@ def _svcform(project: Path, *words: str) -> str:
     return done.stdout + done.stderr
 
 
-def _answers(built: Lab, place: str, frontend: tuple[str, str], count: int = 24) -> Counter[str]:
+def _answers(built: Lab, place: str, frontend: tuple[str, str], count: int = 40) -> Counter[str]:
     ask = [sys.executable, "-m", "svcform.lab.ask", *frontend, "TCP", str(count)]
     lines = built.run(place, ask, timeout=120, machine=False).stdout.decode().splitlines()
     return Counter(line.split()[0] for line in lines)

@@ -59,6 +59,7 @@ def node(nodes: Nodes, old: Backend, new: Backend) -> NodeUnderTest:
         add_foreign_rules(chosen.arena)  # with which all built-in chains of iptables are there
     for state in _STATES:  # a slow guest is not asked again within half a minute
         chosen.arena.run("sysctl", "-q", "-w", f"net.netfilter.nf_conntrack_{state}=600")
+    chosen.arena.forget()
     return chosen
 
 

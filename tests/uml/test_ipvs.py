@@ -20,7 +20,7 @@ FIRST, SECOND, THIRD = ENDPOINTS
 #: Seconds to wait for connections: a run's steps have 300 without those.
 LONGER_THAN_A_RUN = 600
 #: Seconds that a client is remembered.
-REMEMBERED = 2
+REMEMBERED = 10
 _SERVICE = """\
 apiVersion: v1
 kind: Service

@@ -34,7 +34,7 @@ def test_a_reading_that_hangs_is_told_of_and_ended(
     lab_node: LabNode, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     probes = [(probe.name, probe.script) for backend in BACKENDS for probe in backend.probes()]
-    monkeypatch.setattr(observing, "the_reading_script", lambda: reading_script(probes, limit=9))
+    monkeypatch.setattr(observing, "the_reading_script", lambda: reading_script(probes, limit=20))
     monkeypatch.setattr("svcform.engine.progress._FIRST", 1.0)
     lab_node.run("mount -t tmpfs none /run && " + HANGS)
     heard: list[Wait] = []
