@@ -99,7 +99,7 @@ class Sshd:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(timeout=60)
 
 
 def start(directory: Path, kinds: tuple[str, ...] = ("ed25519",), extra: str = "") -> Sshd:
@@ -131,7 +131,7 @@ def start(directory: Path, kinds: tuple[str, ...] = ("ed25519",), extra: str = "
 
 
 def _wait(sshd: Sshd) -> None:
-    for _ in range(200):
+    for _ in range(3000):
         try:
             socket.create_connection(("127.0.0.1", sshd.port), timeout=1).close()
         except OSError:
