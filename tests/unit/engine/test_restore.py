@@ -108,7 +108,7 @@ def test_a_restore_waits_for_the_run_that_holds_the_lock(lab_node: LabNode) -> N
     confirmed = settings(lab_node)
     assert confirmed != before
     two = (port(), port("till", "10.96.0.11"))
-    start_without_confirming(lab_node, plan(node, *two), confirm_timeout=2)
+    start_without_confirming(lab_node, plan(node, *two), confirm_timeout=8)
     lab_node.run("ip route del 10.96.0.0/16")
     restore(lab_node, "late")
     assert settings(lab_node) == confirmed
