@@ -28,9 +28,15 @@ def find(command: str) -> str | None:
 
 
 def _free_port() -> int:
-    """A port that is free for UDP and TCP, below those that the kernel gives to clients."""
+    """A port that is free for UDP and TCP, below those that the kernel gives to clients.
+
+    Each of xdist's workers has a range of its own: two servers that share a port with SO_REUSEPORT
+    would not even fail.
+    """
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 10000 + 5000 * (worker % 4)
     while True:
-        port = random.randrange(10000, 32000)
+        port = random.randrange(first, first + 5000)
         try:
             for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
                 with socket.socket(socket.AF_INET, kind) as found:
@@ -101,7 +107,7 @@ class Server:
     def __init__(self, port: int) -> None:
         self.port = port
 
-    def ask(self, name: str, kind: str, *, timeout: float = 5.0) -> dns.message.Message:
+    def ask(self, name: str, kind: str, *, timeout: float = 30.0) -> dns.message.Message:
         """Its answer over UDP."""
         query = dns.message.make_query(name, kind, use_edns=0, payload=4096)
         query.flags = 0
@@ -123,7 +129,7 @@ def serving(server: str, folder: Path, files: Files) -> Iterator[Server]:
         yield Server(port)
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         log.close()
 
 
