@@ -32,7 +32,7 @@ def on_terminal(words, answer):
     )
     os.close(there)
     os.write(here, answer.encode())
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=600)
     os.close(here)
     return process.returncode, out
 
