@@ -18,8 +18,19 @@ _LABEL = rf"(?:\w|{_LETTERS})(?:[\w-]|{_LETTERS})*(?<![_-])"
 _HOSTNAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*", re.IGNORECASE)
 _PART = rf"(?:[01]?[0-9]{{1,2}}|2[0-4][0-9]|25[0-5]|{_NUMBERS})"
 _IPV4 = re.compile(rf"(?:{_PART}\.){{3}}{_PART}")
+_HEX = rf"(?:[0-9a-f]{{1,4}}|{_RANGE.format('[0-9a-f]+:[0-9a-f]+')})"
 _IPV6 = re.compile(
-    r"[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*(?:(?<=:)\[[0-9a-f]+:[0-9a-f]+(?::[0-9]+)?\])?", re.I
+    "|".join(
+        (
+            rf"(?:{_HEX}:){{7}}{_HEX}",
+            rf"(?:{_HEX}:){{1,6}}:",
+            *(rf"(?:{_HEX}:){{{n}}}(?::{_HEX}){{1,{7 - n}}}" for n in range(1, 7)),
+            rf":(?::{_HEX}){{1,6}}",
+            rf"{_HEX}?::",
+            rf"(?:(?:0:){{6}}|::(?:ffff:)?|(?:0:){{5}}ffff:)(?:{_HEX}\.){{3}}{_HEX}",
+        )
+    ),
+    re.IGNORECASE,
 )
 
 

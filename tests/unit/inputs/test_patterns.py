@@ -56,6 +56,7 @@ def both():
 @settings(max_examples=600, suppress_health_check=list(HealthCheck))
 @example(pattern="fd00::1[0:0]")
 @example(pattern="fd00::[0:1]")
+@example(pattern="db:db:db")  # no address, though each part could be one's
 @given(pattern=patterns)
 def test_random_patterns_match_what_ansible_matches(both, pattern):
     groups, manager = both
