@@ -101,8 +101,8 @@ def reached(lab, protocol):
 def is_healthy(lab):
     """Whether a load balancer hears of an endpoint on the node."""
     url = f"http://{lab.addresses(NODE)[0]}:30099/"
-    words = ["curl", "-s", "-m", "10", "--retry", "20", "--retry-connrefused", url]
-    return b'"localEndpoints":1,' in lab.run("client", words, timeout=60).stdout
+    words = ["curl", "-s", "-m", "10", "--retry-connrefused", "--retry", "60", "--retry-delay", "1"]
+    return b'"localEndpoints":1,' in lab.run("client", [*words, url], timeout=300).stdout
 
 
 def is_served_by(lab, endpoint):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,6 +38,13 @@ WATCHER = Unit(
     watches="/run/firewalld",
 )
 HOSTILE = ("a b", "$HOME", "%n", '"', "'", "\\n", "`id`", ";", "", "#")
+
+
+def wait_until(condition: Callable[[], bool]) -> bool:
+    limit = time.monotonic() + 60
+    while not condition() and time.monotonic() < limit:
+        time.sleep(0.05)
+    return condition()
 
 
 @pytest.mark.parametrize("init", [Init.SYSTEMD, Init.SYSV, Init.OPENRC])
@@ -93,15 +101,13 @@ def test_an_init_script_starts_and_stops_a_daemon(shell: list[str], tmp_path: Pa
     assert act("start") == 0
     try:
         (pid,) = (int(p.read_text().split()[0]) for p in tmp_path.glob("*.pid"))
-        assert Path(f"/proc/{pid}/cmdline").read_bytes() == b"/bin/sleep\x001000\x00"
+        command = Path(f"/proc/{pid}/cmdline")
+        assert wait_until(lambda: command.read_bytes() == b"/bin/sleep\x001000\x00")
         assert act("start") == 0
         assert int(next(tmp_path.glob("*.pid")).read_text().split()[0]) == pid
     finally:
         assert act("stop") == 0
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{pid}").exists()
+    assert wait_until(lambda: not Path(f"/proc/{pid}").exists())
     assert act("status") != 0
 
 
@@ -117,13 +123,11 @@ def test_an_init_script_stops_what_hangs_with_all_that_it_has_started(
     assert "+ 10))" in text
     path.write_text(text.replace("+ 10))", "+ 1))"))
 
-    for verb in ("start", "stop"):
-        subprocess.run([*shell, path, verb], timeout=60, check=True)
+    subprocess.run([*shell, path, "start"], timeout=60, check=True)
+    assert wait_until(lambda: child.exists() and child.read_text().endswith("\n"))
+    subprocess.run([*shell, path, "stop"], timeout=60, check=True)
 
-    deadline = time.monotonic() + 60
-    while Path(f"/proc/{int(child.read_text())}").exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not Path(f"/proc/{int(child.read_text())}").exists()
+    assert wait_until(lambda: not Path(f"/proc/{int(child.read_text())}").exists())
     assert not list(tmp_path.glob("*.pid"))
 
 
