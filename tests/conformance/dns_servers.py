@@ -107,7 +107,7 @@ class Server:
     def __init__(self, port: int) -> None:
         self.port = port
 
-    def ask(self, name: str, kind: str, *, timeout: float = 30.0) -> dns.message.Message:
+    def ask(self, name: str, kind: str, *, timeout: float = 5.0) -> dns.message.Message:
         """Its answer over UDP."""
         query = dns.message.make_query(name, kind, use_edns=0, payload=4096)
         query.flags = 0

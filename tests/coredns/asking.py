@@ -44,7 +44,7 @@ class Answer(NamedTuple):
 def ask_all(questions: Iterable[Question], port: int, address: str = "127.0.0.1") -> list[Answer]:
     """The answers over UDP, in order."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
-        asking.settimeout(30)
+        asking.settimeout(5)
         asking.connect((address, port))
         return [_ask(asking, question) for question in questions]
 

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 
 _WINDOW = 16
 #: Seconds after which there is no answer.
-_PATIENCE = 20.0
+_PATIENCE = 2.0
 #: Between two windows: a thousand questions a second, and not all of a small machine.
 _PAUSE = 0.015
 Seen = dict[str, dict[str, list[float]]]

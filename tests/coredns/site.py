@@ -100,7 +100,7 @@ class Site:
 
     def dig(self, *arguments: str, node: str = "n1", place: str = "client") -> str:
         server = self.lab.addresses(node)[0]
-        argv = ["dig", f"@{server}", "+tries=1", "+time=10", *arguments]
+        argv = ["dig", f"@{server}", "+tries=1", "+time=2", *arguments]
         return self.lab.run(place, argv).stdout.decode()
 
     def zones(self, node: str = "n1") -> str:

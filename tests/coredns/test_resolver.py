@@ -45,7 +45,7 @@ class ResolverSite(Site):
         super().write(DNS_SERVICE.format(n1=n1, n2=n2) + more, **settings)
 
     def ask(self, place, *arguments):
-        argv = ["dig", "+tries=1", "+time=10", "+short", *arguments, CLUSTER_IP]
+        argv = ["dig", "+tries=1", "+time=2", "+short", *arguments, CLUSTER_IP]
         return self.lab.run(place, argv).stdout.decode().strip()
 
 

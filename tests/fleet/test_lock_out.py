@@ -16,7 +16,7 @@ from tests.fleet.projects import Project
 
 pytestmark = pytest.mark.root
 
-IMPATIENT = ("--confirm-timeout", "3", "--run-timeout", "60", "--timeout", "15")
+IMPATIENT = ("--confirm-timeout", "3", "--run-timeout", "20", "--timeout", "3")
 TAKES_SSH = """\
 apiVersion: v1
 kind: Service
@@ -108,7 +108,7 @@ def test_what_locks_out_undoes_itself(lab, write):
     said = project.svcform("apply", "--auto-approve", "--allow-lockout", *IMPATIENT)
 
     assert said.code == 5, said.err
-    wait_until(lambda: not has_rules(lab), 120)
+    wait_until(lambda: not has_rules(lab), 30)
     wait_until(lambda: not runners(lab), 60)
     assert project.svcform("plan", "--allow-lockout", "--detailed-exitcode").code == 2
 
@@ -124,12 +124,12 @@ def test_it_does_so_while_the_controller_is_dead(lab, write):
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_until(lambda: has_rules(lab), 180)
+    wait_until(lambda: has_rules(lab), 30)
 
     assert runners(lab)
     controller.kill()
     controller.wait()
 
-    wait_until(lambda: not has_rules(lab), 120)
+    wait_until(lambda: not has_rules(lab), 30)
     wait_until(lambda: not runners(lab), 60)
     assert project.svcform("plan", "--allow-lockout", "--detailed-exitcode").code == 2

@@ -73,7 +73,7 @@ class Node:
 
     def applies(self, *words):
         """The apply, on its way in the background."""
-        command = ("apply", "-o", "json", "--auto-approve", "--timeout", "15", *words)
+        command = ("apply", "-o", "json", "--auto-approve", "--timeout", "3", *words)
         return ThreadPoolExecutor(max_workers=1).submit(self.project.svcform, *command)
 
     def has_services(self):
@@ -126,13 +126,13 @@ def test_a_cut_link_is_noticed_and_the_apply_goes_on_once_it_is_mended(node):
     assert not applying.done()
     node.lab.mend("n1")
 
-    assert outcome(applying.result(timeout=240)) == (0, "applied")
+    assert outcome(applying.result(timeout=60)) == (0, "applied")
     assert node.is_idle()
 
 
 def test_a_node_that_stays_away_goes_back_and_is_said_to(node):
     begun = time.monotonic()
-    applying = node.applies("--run-timeout", "10", "--confirm-timeout", "2")
+    applying = node.applies("--run-timeout", "4", "--confirm-timeout", "2")
     node.on(IN_THE_MIDDLE)
     node.lab.cut("n1")
 
@@ -141,7 +141,7 @@ def test_a_node_that_stays_away_goes_back_and_is_said_to(node):
     assert outcome(said) == (5, "rolled-back")
     assert "n1 does not answer any more; waiting up to" in said.err
     assert "goes back to its state of before by itself" in message(said)
-    assert time.monotonic() - begun < 240
+    assert time.monotonic() - begun < 60
     assert not node.has_services()
 
 

@@ -179,7 +179,7 @@ def test_what_nobody_confirms_is_put_back(lab, path, mode):
     web.write_text(text.replace("port: 80,", "port: 22,"))
 
     said = project.svcform(
-        "apply", "--auto-approve", "--allow-lockout", "--confirm-timeout", "3", "--timeout", "15"
+        "apply", "--auto-approve", "--allow-lockout", "--confirm-timeout", "3", "--timeout", "3"
     )
 
     assert said.code == 5, said

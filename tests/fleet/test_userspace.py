@@ -122,7 +122,7 @@ def test_what_nobody_confirms_is_served_no_more(lab, project):
     web.write_text(text.replace("port: 80, nodePort: 30080", "port: 22, nodePort: 30080"))
 
     said = project.svcform(
-        "apply", "--auto-approve", "--allow-lockout", "--confirm-timeout", "3", "--timeout", "15"
+        "apply", "--auto-approve", "--allow-lockout", "--confirm-timeout", "3", "--timeout", "3"
     )
 
     assert said.code == 5, said

@@ -58,11 +58,10 @@ def test_one_stream_after_the_other_does_not_block(session: ssh.SshSession) -> N
 
 
 def test_moves_fifty_megabytes_in_seconds(session: ssh.SshSession) -> None:
-    started, used = time.monotonic(), time.process_time()
+    started = time.monotonic()
     assert session.exec("wc -c", stdin=bytes(50 * MIB)).stdout.split() == [b"52428800"]
     assert len(session.exec("head -c 52428800 /dev/zero").stdout) == 50 * MIB
-    assert time.process_time() - used < 15
-    assert time.monotonic() - started < 90
+    assert time.monotonic() - started < 15
 
 
 def test_input_that_nobody_reads_is_no_failure(session: ssh.SshSession) -> None:
@@ -77,7 +76,7 @@ def test_a_long_command_is_given_up(session: ssh.SshSession) -> None:
     started = time.monotonic()
     with pytest.raises(Unreachable, match=r"0\.3 seconds"):
         session.exec("sleep 20", timeout=0.3)
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 5
     assert session.exec("echo on").stdout == b"on\n"
 
 
@@ -88,7 +87,7 @@ def test_a_node_that_hangs_is_given_up(session: ssh.SshSession) -> None:
         started = time.monotonic()
         with pytest.raises(Unreachable, match="1 seconds"):
             session.exec("true", timeout=1)
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 4
     finally:
         os.kill(server, signal.SIGKILL)
 
@@ -304,7 +303,7 @@ def test_a_closed_port_is_unreachable_at_once(node: Sshd) -> None:
         started = time.monotonic()
         with pytest.raises(Unreachable, match="refused"):
             ssh.open_session(node.connection(port=unused.getsockname()[1]), node.pins())
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 2
 
 
 def test_a_silent_port_times_out(node: Sshd) -> None:
@@ -312,7 +311,7 @@ def test_a_silent_port_times_out(node: Sshd) -> None:
         started = time.monotonic()
         with pytest.raises(Unreachable, match="within 1 seconds"):
             ssh.open_session(node.connection(port=silent.getsockname()[1], timeout=1), node.pins())
-        assert time.monotonic() - started < 8
+        assert time.monotonic() - started < 4
 
 
 def test_a_server_that_speaks_no_ssh_leaves_no_traceback() -> None:
@@ -386,7 +385,7 @@ def test_a_node_that_falls_silent_is_noticed_in_seconds(
     begun = time.monotonic()
     with pytest.raises(Unreachable, match="nothing came from it for too long"):
         session.exec("(sleep 20; kill -KILL $PPID) & kill -STOP $PPID; sleep 60", timeout=60)
-    assert 4 < time.monotonic() - begun < 19
+    assert 4 < time.monotonic() - begun < 12
 
 
 def test_a_command_that_says_nothing_is_waited_for(
