@@ -73,7 +73,8 @@ class Checkpoint:
     state equal to what is in it, whatever the live state is by then, and leaves alone what is
     equal: it runs at every boot, and again with every restart of a firewall.  Both exit non-zero on
     failure, and both must do nothing, successfully, on a node without the backend's tools and
-    objects.
+    objects.  A disk may be full: ``save`` fails where it can't write all of it (``keep.sh``), and
+    rules are restored without room.
 
     All backends are restored twice, so that traffic is never without a way: with ``coming`` as
     ``$2`` in the order in which they are given, and then backwards with ``going``.  One whose

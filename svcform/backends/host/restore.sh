@@ -52,8 +52,8 @@ for unit in $(cat "$1/units/paths" 2>/dev/null); do
 	grep -qsxF "$unit" "$1/units/enabled" || disable_unit "$unit" || code=1
 done
 if [ -e "$1/record" ]; then
-	mkdir -p "$state/host" && cp "$1/record" "$record.new" &&
-		{ sync "$record.new" 2>/dev/null || sync; } && mv "$record.new" "$record" || code=1
+	cmp_files "$1/record" "$record" || { mkdir -p "$state/host" && cp "$1/record" "$record.new" &&
+		{ sync "$record.new" 2>/dev/null || sync; } && mv "$record.new" "$record"; } || code=1
 else
 	rm -rf "$state/host"
 fi

@@ -8,14 +8,17 @@ for unit in $(our_units); do
 	! is_enabled "$unit" || printf '%s\n' "$unit" >>"$1/units/enabled" || exit 1
 done
 cd /proc/sys || exit 1
-for path in net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/ipv6/conf/all/forwarding \
-	net/ipv6/conf/*/accept_ra net/ipv4/ip_local_reserved_ports net/bridge/bridge-nf-call-iptables \
-	net/bridge/bridge-nf-call-ip6tables net/ipv4/vs/conntrack net/ipv4/vs/conn_reuse_mode \
-	net/ipv4/vs/expire_nodest_conn net/ipv4/vs/expire_quiescent_template; do
-	[ ! -r "$path" ] || printf '%s\t%s\n' "$path" "$(cat "$path")"
-done >"$1/sysctls" || exit 1
-own_addresses >"$1/addresses" || exit 1
+sysctls() {
+	for path in net/ipv4/ip_forward net/ipv4/conf/all/route_localnet net/ipv6/conf/all/forwarding \
+		net/ipv6/conf/*/accept_ra net/ipv4/ip_local_reserved_ports net/bridge/bridge-nf-call-iptables \
+		net/bridge/bridge-nf-call-ip6tables net/ipv4/vs/conntrack net/ipv4/vs/conn_reuse_mode \
+		net/ipv4/vs/expire_nodest_conn net/ipv4/vs/expire_quiescent_template; do
+		[ ! -r "$path" ] || printf '%s\t%s\n' "$path" "$(cat "$path")"
+	done
+}
+keep "$1/sysctls" "$(sysctls)" || exit 1
+keep "$1/addresses" "$(own_addresses)" || exit 1
 for family in 4 6; do
-	our_routes $family >"$1/routes$family"
+	keep "$1/routes$family" "$(our_routes $family)" || exit 1
 done
 exit 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
+from svcform.program.reading import shell_source
 from svcform.program.unit import UNIT_FUNCTIONS
 
 
@@ -13,11 +14,12 @@ def _read(name: str) -> str:
 
 _UNITS = UNIT_FUNCTIONS + _read("units.sh")
 _LINK = _read("link.sh")
+_KEEP = shell_source("keep.sh")
 _FUNCTIONS = _UNITS + _read("routes.sh") + _LINK
 
 LOOK = _FUNCTIONS + _read("look.sh")
-SETTLE = _UNITS + _LINK + _read("settle.sh")
-SAVE = _FUNCTIONS + _read("save.sh")
+SETTLE = _UNITS + _LINK + _KEEP + _read("settle.sh")
+SAVE = _FUNCTIONS + _KEEP + _read("save.sh")
 RESTORE = _FUNCTIONS + _read("restore.sh")
 
 #: What LOOK prints, of those (kind, key) that stand on standard input.

@@ -10,8 +10,8 @@ note() { # KIND KEY EXTRA WAS
 }
 was() { awk -F "$tab" -v kind="$1" -v key="$2" '$1 == kind && $2 == key { print $4 }' "$record"; }
 forget() {
-	awk -F "$tab" -v kind="$1" -v key="$2" '!($1 == kind && $2 == key)' "$record" \
-		>"$record.new" && mv "$record.new" "$record"
+	left=$(awk -F "$tab" -v kind="$1" -v key="$2" '!($1 == kind && $2 == key)' "$record") &&
+		keep "$record.new" "$left" && mv "$record.new" "$record"
 }
 loaded() { grep -qs "^$1 " /proc/modules || [ -d "/sys/module/$1" ]; }
 has_option() { # MODULE [NAME=VALUE]

@@ -97,7 +97,7 @@ merge_services() {
 	[ -e "$table" ] || table=/dev/null
 	awk -F "$tab" 'FILENAME != ARGV[3] { gone[$1, $2, $3]; next } !(($1, $2, $3) in gone)' \
 		"$dir/services.gone" "$dir/services.come" "$table" |
-		cat - "$dir/services.come" | sort >"$dir/services.tsv"
+		cat - "$dir/services.come" | sort | cat >"$dir/services.tsv"
 }
 forget_everything() { # an emptied node keeps nothing
 	rm -rf "$state/confirmed" "$state/previous" "$state/receipts" "$state/host" \

@@ -27,14 +27,16 @@ awk -F "$tab" -v parts="$work/parts" '
 		print > part
 		printf "" > (part ".come"); printf "" > (part ".gone")
 	}' "$work/input" || exit 1
+# Busybox's awk doesn't say that a disk is full.
+[ "$(cat "$work"/parts/* | wc -l)" = "$(wc -l <"$work/input")" ] || exit 1
 
 write_zone() { # ORIGIN SERIAL HEAD TAIL WHOLE
 	file=$folder/${1}zone
 	: >"$work/old"
 	[ "$5" = whole ] || [ ! -e "$file" ] || tail -n +3 "$file" >"$work/old" || return 1
 	serial=$(next_serial "$2" "$(live_serial "$1")")
-	awk 'FILENAME == ARGV[1] { gone[$0]; next } !($0 in gone)' "$part.gone" "$work/old" >"$work/kept" &&
-		sort "$work/kept" "$part.come" >"$work/body" || return 1
+	awk 'FILENAME == ARGV[1] { gone[$0]; next } !($0 in gone)' "$part.gone" "$work/old" |
+		cat >"$work/kept" && sort "$work/kept" "$part.come" | cat >"$work/body" || return 1
 	new=$folder/.${1}zone.new
 	{
 		printf '%s\n%s %s %s\n' "; svcform wrote this file; it is replaced as a whole." "$3" "$serial" "$4" &&

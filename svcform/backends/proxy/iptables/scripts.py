@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from svcform.backends.proxy.iptables.objects import TOOL_PREFIXES, Variant
 from svcform.lang.nft.foreign import LIST_FOREIGN
+from svcform.program.reading import shell_source
 
 #: ``has VARIANT FAMILY``: the kernel has such tables in this network namespace.
 #: ``tool VARIANT FAMILY``: how the names of its tools begin.
@@ -123,22 +124,31 @@ done
 """
 )
 
-#: Everything of ours in each variant and family, as lines of iptables-save.
+#: ``ours VARIANT FAMILY``: everything of ours, as lines of iptables-save.
+_OURS = r"""
+ours() {
+  { $(tool $1 $2)-save || echo failed; } | awk '
+    $0 == "failed" { bad = 1 }
+    /^\*/ || /^:SVCFORM-/ || /^-A SVCFORM-/ || /^-A .*-[jg] SVCFORM-/
+    END { exit bad }
+  '
+}
+"""
+
 CHECKPOINT_SAVE = (
     _FUNCTIONS
+    + _OURS
+    + shell_source("keep.sh")
     + r"""
 umask 077
 for variant in nft legacy; do
   for family in ip ip6; do
     file=$1/iptables.$variant.$family
-    : >"$file.new" || exit 1
+    text=
     if has $variant $family && command -v $(tool $variant $family)-save >/dev/null 2>&1; then
-      $(tool $variant $family)-save >"$file.all" || exit 1
-      awk '/^\*/ || /^:SVCFORM-/ || /^-A SVCFORM-/ || /^-A .*-[jg] SVCFORM-/' \
-        "$file.all" >"$file.new" || exit 1
-      rm -f "$file.all"
+      text=$(ours $variant $family) || exit 1
     fi
-    mv "$file.new" "$file" || exit 1
+    keep "$file.new" "$text" && mv "$file.new" "$file" || exit 1
   done
 done
 """
@@ -148,6 +158,7 @@ done
 #: Jumps that are as they were stay where they are.
 CHECKPOINT_RESTORE = (
     _FUNCTIONS
+    + _OURS
     + r"""
 moment=going
 ! cat "$1"/iptables.nft.ip "$1"/iptables.nft.ip6 "$1"/iptables.legacy.ip "$1"/iptables.legacy.ip6 \
@@ -163,55 +174,45 @@ for variant in nft legacy; do
       grep -q SVCFORM- "$saved" && { echo "$tool-restore is missing" >&2; status=1; }
       continue
     fi
-    : >"$saved.now" || exit 1
-    if has $variant $family; then
-      $tool-save >"$saved.all" || { status=1; continue; }
-      awk '/^\*/ || /^:SVCFORM-/ || /^-A SVCFORM-/ || /^-A .*-[jg] SVCFORM-/' \
-        "$saved.all" >"$saved.now"
-    fi
+    now=
+    ! has $variant $family || now=$(ours $variant $family) || { status=1; continue; }
     # Nothing is loaded where nothing moved.
-    if [ "$(sha256sum <"$saved")" = "$(sha256sum <"$saved.now")" ]; then
-      rm -f "$saved.now" "$saved.all"
-      continue
-    fi
+    [ "$now" != "$(cat "$saved")" ] || continue
     for table in filter nat mangle; do
-      awk -v table="$table" '
-        { file = FILENAME == ARGV[1] ? 1 : 2 } # an empty file has no first line
+      todo=$({ cat "$saved"; echo ==; printf '%s\n' "$now"; } | awk -v table="$table" '
+        $0 == "==" { live = 1; here = 0; next }
         /^\*/ { here = (substr($0, 2) == table); next }
         !here { next }
-        /^:/ { name = substr($1, 2); if (file == 1) chain[name] = 1; else now[name] = 1; next }
-        $2 ~ /^SVCFORM-/ { if (file == 1) rule[++rules] = $0; next }
+        /^:/ { name = substr($1, 2); if (live) now[name] = 1; else chain[name] = 1; next }
+        $2 ~ /^SVCFORM-/ { if (!live) rule[++rules] = $0; next }
         {
           text = substr($0, 4)
-          if (file == 1) { jump[++jumps] = text; had[$2] = had[$2] "\n" text }
-          else { old[++olds] = text; has[$2] = has[$2] "\n" text }
+          if (live) { old[++olds] = text; has[$2] = has[$2] "\n" text }
+          else { jump[++jumps] = text; had[$2] = had[$2] "\n" text }
         }
         END {
-          for (name in chain) print "1 :" name " - [0:0]"
-          for (name in now) if (!(name in chain)) print "1 :" name " - [0:0]"
+          for (name in chain) print ":" name " - [0:0]"
+          for (name in now) if (!(name in chain)) print ":" name " - [0:0]"
           for (i = 1; i <= olds; i++) {
             split(old[i], word, " ")
-            if (had[word[1]] != has[word[1]]) print "2 -D " old[i]
+            if (had[word[1]] != has[word[1]]) print "-D " old[i]
           }
-          for (i = 1; i <= rules; i++) print "3 " rule[i]
+          for (i = 1; i <= rules; i++) print rule[i]
           for (i = jumps; i >= 1; i--) {
             split(jump[i], word, " ")
             if (had[word[1]] != has[word[1]])
-              print "4 -I " word[1] " 1 " substr(jump[i], length(word[1]) + 2)
+              print "-I " word[1] " 1 " substr(jump[i], length(word[1]) + 2)
           }
-          for (name in now) if (!(name in chain)) print "5 -X " name
+          for (name in now) if (!(name in chain)) print "-X " name
         }
-      ' "$saved" "$saved.now" >"$saved.todo" || { status=1; continue; }
-      [ -s "$saved.todo" ] || continue
+      ') || { status=1; continue; }
+      [ -n "$todo" ] || continue
       {
         echo "*$table"
         case $($tool -V) in *v1.8.4*nf_tables*) echo "-S OUTPUT" ;; esac
-        grep '^1 ' "$saved.todo" | sort -r | cut -c3-
-        for part in 2 3 4 5; do grep "^$part " "$saved.todo" | cut -c3-; done
-        echo COMMIT
+        printf '%s\nCOMMIT\n' "$todo"
       } | $tool-restore --noflush -w 5 >/dev/null || status=1
     done
-    rm -f "$saved.now" "$saved.all" "$saved.todo"
   done
 done
 exit $status

@@ -9,6 +9,7 @@ from __future__ import annotations
 from svcform.backends.proxy.ipvs.scripts import FUNCTIONS
 from svcform.backends.proxy.ipvs.set_scripts import RENEWAL
 from svcform.lang.ipvs.listing import PLACES
+from svcform.program.reading import shell_source
 
 _BOTH = r"""
 ours() { # of listed sets
@@ -20,13 +21,16 @@ both_routings() { for family in 4 6; do routing $family | sed "s/^/$family /"; d
 SAVE = (
     FUNCTIONS
     + _BOTH
+    + shell_source("keep.sh")
     + r"""
 umask 077
-: >"$1/services.new" && : >"$1/sets.new" && both_routings >"$1/routing.new" || exit 1
-! has_sets || ! has ipset || sets >"$1/sets.new" || exit 1
-! has_ipvs || ! has ipvsadm || ours "$(grep -e '-VIRTUAL ' "$1/sets.new")" >"$1/all" || exit 1
-[ ! -e "$1/all" ] || grep -v '^server .* 0$' "$1/all" >"$1/services.new" || :
-rm -f "$1/all"
+sets=
+services=
+! has_sets || ! has ipset || sets=$(sets) || exit 1
+places=$(printf '%s\n' "$sets" | grep -e '-VIRTUAL ')
+! has_ipvs || ! has ipvsadm || services=$(ours "$places") || exit 1
+keep "$1/sets.new" "$sets" && keep "$1/routing.new" "$(both_routings)" &&
+  keep "$1/services.new" "$(printf '%s\n' "$services" | grep -v '^server .* 0$')" || exit 1
 for name in services sets routing; do mv "$1/$name.new" "$1/$name" || exit 1; done
 """
 )

@@ -9,6 +9,7 @@ of a listing, and then nft has to show in a rehearsal that it can read it.
 from __future__ import annotations
 
 from svcform.backends.proxy.nftables.scripts import FUNCTIONS
+from svcform.program.reading import shell_source
 
 #: ``fold FILE…``: one script that does what all of them do, one after the other.
 _FOLD = r"""
@@ -81,10 +82,10 @@ fold() {
 }
 """
 
-#: ``as_script FAMILY``: what nft lists of a table, as a script in the form of ours.
+#: ``as_script FAMILY``: what nft lists of a table, on standard input, as a script in our form.
 _AS_SCRIPT = r"""
 as_script() {
-  listing "$1" | awk -v family="$1" '
+  awk -v family="$1" '
     { sub(/^\t+/, "") }
     /^table / { print "0 add table " family " svcform"; next }
     depth == 0 && /^(set|map|chain) / {
@@ -126,6 +127,7 @@ SAVE = (
     FUNCTIONS
     + _FOLD
     + _AS_SCRIPT
+    + shell_source("keep.sh")
     + r"""
 umask 077
 run=$2
@@ -136,20 +138,26 @@ old=$state/confirmed/nftables/state
   ! cut -f 2 "$run/steps" | grep -qx svcform || old=$state/previous/nftables/state
 if [ ! -e "$old" ]; then
   old=$1/listed
-  : >"$old" || exit 1
+  listed=
   if has_nft; then
-    for family in ip ip6; do as_script $family >>"$old" || exit 1; done
-    { echo 'add table ip svcform
+    for family in ip ip6; do
+      table=$(listing $family) || exit 1
+      listed="$listed$(printf '%s\n' "$table" | as_script $family)
+"
+    done
+    printf '%s\n' 'add table ip svcform
 add table ip6 svcform
 delete table ip svcform
-delete table ip6 svcform'; cat "$old"; } >"$old.check" && nft -c -f "$old.check" || exit 1
+delete table ip6 svcform' "$listed" | nft -c -f - || exit 1
   fi
+  keep "$old" "$listed" || exit 1
 fi
 scripts=
 [ -z "$run" ] || scripts=$(grep -ls '^# svcform nftables$' "$run"/step.*.stdin)
 # The names have no spaces in them: runs are numbered.
-fold "$old" $scripts >"$1/state.new" && mv "$1/state.new" "$1/state" || exit 1
-rm -f "$1/listed" "$1/listed.check"
+text=$(fold "$old" $scripts) && keep "$1/state.new" "$text" &&
+  mv "$1/state.new" "$1/state" || exit 1
+rm -f "$1/listed"
 """
 )
 

@@ -15,13 +15,17 @@ mkdir -p "$work/new/units" && : >"$work/acts" || exit 1
 for server in $servers; do
 	mkdir -p "$work/new/$server/services" && : >"$work/gone.$server" || exit 1
 done
-awk -F "$tab" -v work="$work" '
+lines=$(awk -F "$tab" -v work="$work" '
+	{ lines += $1 == "remove" ? 2 : 1 }
 	substr($0, 1, 1) == "|" { print substr($0, 2) > out; next }
 	out { close(out); out = "" }
 	$1 == "file" { out = work "/new/" $2 "/" $3; printf "" > out; print $2 > (work "/touched"); next }
 	$1 == "remove" { print $3 > (work "/gone." $2); print $2 > (work "/touched"); next }
 	$1 == "unit" { name = $3; gsub("/", "_", name); out = work "/new/units/" name; printf "" > out }
-	{ print > (work "/acts") }' || exit 1
+	{ print > (work "/acts") }
+	END { print lines + 0 }') || exit 1
+# Busybox's awk doesn't say that a disk is full.
+[ "$(find "$work" -type f -exec cat {} + | wc -l)" = "$lines" ] || exit 1
 
 fill() { # SERVER FOLDER: the files that come and go
 	mkdir -p "$2/services" && cp -R "$work/new/$1/." "$2/" || return 1
