@@ -152,7 +152,8 @@ class Arena:
             if sent % 64 == 0:
                 self._collect(watch, 0)
         self._await_marker(watch)
-        self._await_marker(watch)  # the answers to what arrived last are on their way only now
+        while self._await_marker(watch):  # what was said last is on its way only now
+            pass
         if self.terminates:
             self._await_programs(watch)
         return [watch.judge(token, flow) for token, flow in watch.flows.items()]
@@ -170,7 +171,13 @@ class Arena:
                 return
             self._collect(watch, 0.02)
 
-    def _await_marker(self, watch: _Watch) -> None:
+    def _await_marker(self, watch: _Watch) -> bool:
+        """Wait until all that was sent has come, or was dropped; whether any of it was answered.
+
+        A rule like ``TCPMSS`` gives a SYN options, with which it looks like a program's: then the
+        flow's token comes in the third packet, and its answer in the fourth.
+        """
+        before = watch.replies
         self.node.settle()
         wanted = set()
         for source, destination in _MARKERS:
@@ -183,6 +190,7 @@ class Arena:
             self._collect(watch, 0.2)
         self.node.settle()
         self._collect(watch, 0)
+        return watch.replies > before
 
     def _emit(self, packet: Packet, *, from_node: bool = False) -> None:
         self._emit_raw(packets.build(packet), from_node=from_node)
@@ -206,10 +214,12 @@ class Arena:
                 if turn is not None:
                     watch.note_turn(turn)
                     if turn.reply:
+                        watch.replies += 1
                         self._emit_raw(turn.reply, from_node=at_node)
                     continue
                 packet = packets.parse(data)
                 if packet is not None and watch.note(packet):
+                    watch.replies += packet.token in watch.flows  # and no marker
                     self._emit(packets.answer_to(packet), from_node=at_node)
 
     def _heard(self) -> list[tuple[bytes, bool]]:
@@ -231,13 +241,17 @@ def _on_link(link: socket.socket) -> Iterator[bytes]:
 
 @dataclass(slots=True)
 class _Watch:
-    """A batch of flows, and what has been seen so far, by token."""
+    """A batch of flows, and what has been seen so far, by token.
+
+    ``replies``: how often the world has answered, but for the markers.
+    """
 
     flows: dict[int, Flow] = field(default_factory=dict)
     arrived: dict[int, Packet] = field(default_factory=dict)
     answered: dict[int, Packet] = field(default_factory=dict)
     refused: dict[int, tuple[int, int]] = field(default_factory=dict)
     accepted: set[int] = field(default_factory=set)
+    replies: int = 0
 
     @property
     def open(self) -> set[int]:
