@@ -192,7 +192,9 @@ def _answer(check: Check) -> Iterator[str]:
         yield f"    acl here dst {check_address(address)}"
     if check.addresses:
         yield "    tcp-request connection reject unless here"
-    healthy = f"{{ nbsrv({_TCP_PROXY}) ge 1 }} {{ nbsrv({_UDP_PROXY}) ge 1 }}"
+    # A worker that a reload stops counts no servers (nbsrv is 0, HAProxy 2.6), but it knows of
+    # each, and still has to answer who asked it before.
+    healthy = " ".join(f"{{ srv_is_up({name}/{name}) }}" for name in (_TCP_PROXY, _UDP_PROXY))
     yield f"{_return(503, check.endpoints, namespace, service, 'false')} unless {healthy}"
     yield _return(status, check.endpoints, namespace, service, "true")
 

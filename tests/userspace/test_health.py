@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import socket
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from svcform.backends.contract import Backend
 from svcform.backends.proxy.userspace import HEALTH, USERSPACE
+from svcform.lab import kernel
 from svcform.model.endpoint import Endpoint, PortKey
 from svcform.model.net import Family, Protocol
 from svcform.model.service import (
@@ -131,6 +134,24 @@ rm -f /run/enough /run/end /run/answers
 	echo $count >/run/end
 ) >/dev/null 2>&1 </dev/null &
 """
+
+
+def test_who_asks_while_the_answers_change_is_answered(nodes):
+    """The worker that has taken the connection answers it, while the next one serves by now."""
+    node = NodeUnderTest(nodes.of(USERSPACE).arena, subjects=[*subjects(), HEALTH])
+    node.apply(intent_of(world(USERSPACE)))
+    network = Path(f"/proc/{node.arena.node.pid}/ns/net")
+    with network.open("rb") as opened, kernel.inside(opened.fileno()):
+        asked = socket.create_connection(("192.168.0.2", PORT), timeout=60)
+
+    with asked:
+        asked.sendall(b"GET / HTTP/1.1\r\n")
+        node.apply(intent_of(world(NAMESPACE_MODE)))
+        asked.sendall(b"Host: here\r\n\r\n")
+        said = asked.recv(4096).decode()
+
+    assert said.partition("\r")[0] == "HTTP/1.1 200 OK"
+    node.apply(intent_of(world(NAMESPACE_MODE), absent=True))
 
 
 def test_a_node_whose_proxies_are_dead_or_hang_says_so_and_gets_no_traffic(nodes):
