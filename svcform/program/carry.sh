@@ -30,6 +30,7 @@ printf '%s %s\n' $$ "$(sed 's/.*) //' /proc/$$/stat | cut -d ' ' -f 20)" >"$dir/
 why=$({ printf '%s %s\n' "$header" "$count" >"$dir/sizes" && cat >"$dir/bundle"; } 2>&1) ||
 	refuse "The bundle can't be stored in $state: ${why##*: }."
 [ "$(wc -c <"$dir/bundle")" -eq "$total" ] || refuse "The bundle arrived cut short."
-tail -c "+$((header + 1))" "$dir/bundle" | head -c "$first" >"$dir/runner" ||
+# What busybox's head writes to a full disk is lost without a word.
+tail -c "+$((header + 1))" "$dir/bundle" | head -c "$first" | cat >"$dir/runner" ||
 	refuse "The runner can't be stored in $state."
 exec sh "$dir/runner" begin "$dir"

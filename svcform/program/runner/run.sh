@@ -135,7 +135,7 @@ work() {
 	checkpoint "$dir/checkpoint" "" || refuse error "The checkpoint can't be made: $(tail -n 1 "$dir/log")"
 	# Room for what ends a run, should the disk fill up: listings, and the words; files are in neither.
 	head -c $((65536 + 5 * $(cat "$dir"/checkpoint/*/* "$dir"/step.*.stdin "$state/services.tsv" 2>/dev/null | wc -c))) \
-		/dev/zero >"$dir/reserve" && : >"$dir/journal" || refuse error "There is no room in $state."
+		/dev/zero | cat >"$dir/reserve" && : >"$dir/journal" || refuse error "There is no room in $state."
 	claim || refuse error "There is no room in $state."
 	persist "$state"/* "$state" "$dir/meta" "$dir/connections" "$dir"/services.*
 	unwatch "$watcher"

@@ -33,7 +33,7 @@ awk -F "$tab" -v parts="$work/parts" '
 write_zone() { # ORIGIN SERIAL HEAD TAIL WHOLE
 	file=$folder/${1}zone
 	: >"$work/old"
-	[ "$5" = whole ] || [ ! -e "$file" ] || tail -n +3 "$file" >"$work/old" || return 1
+	[ "$5" = whole ] || [ ! -e "$file" ] || tail -n +3 "$file" | cat >"$work/old" || return 1
 	serial=$(next_serial "$2" "$(live_serial "$1")")
 	awk 'FILENAME == ARGV[1] { gone[$0]; next } !($0 in gone)' "$part.gone" "$work/old" |
 		cat >"$work/kept" && sort "$work/kept" "$part.come" | cat >"$work/body" || return 1

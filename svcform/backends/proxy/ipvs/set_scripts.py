@@ -7,10 +7,13 @@ A set that rules name can neither be destroyed, renamed nor swapped with one of 
 from __future__ import annotations
 
 from svcform.backends.proxy.ipvs.scripts import FUNCTIONS
+from svcform.program.reading import shell_source
 
 #: ``renew``: reads what ``ipset restore`` takes.  Chains of ours that name one of its sets are
 #: emptied, and are as they were afterwards, whether that went well or not.
-RENEWAL = r"""
+RENEWAL = (
+    shell_source("keep.sh")
+    + r"""
 each_table() { # FUNCTION: called with the tool and the table, for all tables that there are
   for tool in iptables ip6tables; do
     names=/proc/net/${tool%tables}_tables_names
@@ -25,7 +28,7 @@ each_table() { # FUNCTION: called with the tool and the table, for all tables th
   done
 }
 lift() { # TOOL TABLE: keep the rules of such chains, and empty them
-  $1-save -t $2 | awk -v names="$names_of_sets" -v table=$2 '
+  rules=$($1-save -t $2 | awk -v names="$names_of_sets" -v table=$2 '
     BEGIN { count = split(names, name, " "); for (i = 1; i <= count; i++) wanted[name[i]] }
     /^-A SVCFORM-/ {
       rules[$2] = rules[$2] $0 "\n"
@@ -37,9 +40,10 @@ lift() { # TOOL TABLE: keep the rules of such chains, and empty them
       for (chain in hit) printf "%s", rules[chain]
       if (heads) print "COMMIT"
     }
-  ' >"$lifted/$1.$2" || return 1
-  [ -s "$lifted/$1.$2" ] || { rm -f "$lifted/$1.$2"; return 0; }
-  grep -v '^-A ' "$lifted/$1.$2" | $1-restore -w 5 --noflush
+  ') || return 1
+  [ -n "$rules" ] || return 0
+  keep "$lifted/$1.$2" "$rules" && printf '%s\n' "$rules" | grep -v '^-A ' |
+    $1-restore -w 5 --noflush
 }
 put_back() {
   for file in "$lifted"/*; do
@@ -64,5 +68,6 @@ renew() {
   put_back && return $failed
 }
 """
+)
 
 RENEW = f"{FUNCTIONS}{RENEWAL}renew\n"
