@@ -8,6 +8,10 @@ from random import Random
 import pytest
 
 from svcform.backends.contract import Backend
+from svcform.backends.dns.coredns.scripts import SETTLE
+from svcform.backends.proxy.userspace import USERSPACE
+from svcform.backends.proxy.userspace.objects import NAME
+from svcform.backends.proxy.userspace.scripts import SCRIPTS
 from tests.flow import worlds
 from tests.flow.foreign import rules
 from tests.flow.nodes import Nodes, open_nodes
@@ -25,6 +29,20 @@ for size; do
   ) | sha256sum || echo failed
   umount {_KEPT}
 done
+"""
+
+
+#: Runs a script's steps where its own folder has 64 KiB and all tools are busybox's.
+_WITHOUT_ROOM = """
+mkdir -p /var/tmp/busybox && for tool in awk cat cp find sort tail wc; do
+  ln -sf "$(command -v busybox)" /var/tmp/busybox/$tool
+done
+mount -t tmpfs -o size=64k small /run && mount -t tmpfs -o size=64k small /var/lib &&
+  mkdir /var/lib/svcform || exit 99
+PATH=/var/tmp/busybox:$PATH sh /var/tmp/settle.sh
+code=$?
+umount /run /var/lib
+exit $code
 """
 
 
@@ -90,3 +108,23 @@ def test_going_back_needs_no_room(node: NodeUnderTest, backend: Backend):
     node.facts = None
     assert in_order(node) == before
     node.apply(intent_of(world, absent=True))
+
+
+@pytest.mark.parametrize(
+    ("script", "head", "count"),
+    [
+        # What it was given fits once, but not twice.
+        (SETTLE, "file\t0644\t/etc/svcform/coredns/extra.zone", 450),
+        (SCRIPTS[NAME].settle, "file\thaproxy\tservices/extra.cfg", 1350),
+    ],
+    ids=["dns", "proxies"],
+)
+def test_no_half_of_a_file_is_ever_served(nodes: Nodes, script: str, head: str, count: int):
+    arena = nodes.of(USERSPACE).arena
+    (arena.disk / "var/tmp/settle.sh").write_text(script)
+    given = "\n".join([head, *["|\t" + "x" * 97] * count, ""])
+
+    done = arena.exec("sh", "-c", _WITHOUT_ROOM, given=given.encode())
+
+    assert (done.returncode, "There is no room in" in done.stderr.decode()) == (1, True)
+    assert not any(arena.disk.glob("etc/svcform/*/**/extra*"))

@@ -26,9 +26,12 @@ awk -F "$tab" -v parts="$work/parts" '
 		part = sprintf("%s/%06d", parts, ++n)
 		print > part
 		printf "" > (part ".come"); printf "" > (part ".gone")
-	}' "$work/input" || exit 1
-# Busybox's awk doesn't say that a disk is full.
-[ "$(cat "$work"/parts/* | wc -l)" = "$(wc -l <"$work/input")" ] || exit 1
+	}' "$work/input" &&
+	# Busybox's awk doesn't say that a disk is full.
+	[ "$(cat "$work"/parts/* | wc -l)" = "$(wc -l <"$work/input")" ] || {
+	say "There is no room in ${work%/*}."
+	exit 1
+}
 
 write_zone() { # ORIGIN SERIAL HEAD TAIL WHOLE
 	file=$folder/${1}zone

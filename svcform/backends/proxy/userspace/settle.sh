@@ -23,9 +23,12 @@ lines=$(awk -F "$tab" -v work="$work" '
 	$1 == "remove" { print $3 > (work "/gone." $2); print $2 > (work "/touched"); next }
 	$1 == "unit" { name = $3; gsub("/", "_", name); out = work "/new/units/" name; printf "" > out }
 	{ print > (work "/acts") }
-	END { print lines + 0 }') || exit 1
-# Busybox's awk doesn't say that a disk is full.
-[ "$(find "$work" -type f -exec cat {} + | wc -l)" = "$lines" ] || exit 1
+	END { print lines + 0 }') &&
+	# Busybox's awk doesn't say that a disk is full.
+	[ "$(find "$work" -type f -exec cat {} + | wc -l)" = "$lines" ] || {
+	say "There is no room in ${work%/*}."
+	exit 1
+}
 
 fill() { # SERVER FOLDER: the files that come and go
 	mkdir -p "$2/services" && cp -R "$work/new/$1/." "$2/" || return 1
